@@ -1,0 +1,1 @@
+"""Agentic context: agents as participants of conversations."""

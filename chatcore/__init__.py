@@ -1,0 +1,1 @@
+"""The project package: the roof (settings, urls, asgi, api) and the floor every app stands on."""

@@ -1,0 +1,77 @@
+"""Principals at the live doors: what a WebSocket's or an event stream's ASGI scope says of who asks."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import parse_cookie
+from django.http.request import split_domain_port, validate_host
+from django.utils.crypto import constant_time_compare
+
+from chatcore.accounts.models import User
+from chatcore.accounts.principals import Principal, identify
+from chatcore.errors import Forbidden
+from chatcore.offload import offload
+
+
+class ForeignOrigin(Forbidden):
+    """A page of another site may not open a stream with your session."""
+
+    code = "foreign_origin"
+
+
+async def principal_of(scope: Mapping[str, Any]) -> Principal | None:
+    """As `identify`, away from the event loop. Raises ForeignOrigin where a session comes from elsewhere."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    return await offload(_identify, headers)
+
+
+def _identify(headers: Mapping[str, str]) -> Principal | None:
+    session = _session_of(headers)
+    principal = identify(
+        authorization=headers.get("authorization"),
+        api_key=headers.get("x-api-key"),
+        session=session,
+        user=_user_of(session),
+        workspace=headers.get("x-workspace"),
+    )
+    if principal is not None and principal.credential == "session" and not _same_origin(headers):
+        raise ForeignOrigin
+    return principal
+
+
+def _session_of(headers: Mapping[str, str]) -> SessionBase:
+    key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    session: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    return session
+
+
+def _user_of(session: SessionBase) -> User | AnonymousUser:
+    """Like Django's get_user, but without renewing a session signed with a former SECRET_KEY: the new
+    session's cookie could not reach the browser from here."""
+    backend_path = str(session.get(BACKEND_SESSION_KEY))
+    if backend_path not in settings.AUTHENTICATION_BACKENDS:
+        return AnonymousUser()
+    user = load_backend(backend_path).get_user(session[SESSION_KEY])
+    if not isinstance(user, User):
+        return AnonymousUser()
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    signed_as = session.get(HASH_SESSION_KEY, "")
+    return user if any(constant_time_compare(signed_as, known) for known in hashes) else AnonymousUser()
+
+
+def _same_origin(headers: Mapping[str, str]) -> bool:
+    """Browsers name the origin in every WebSocket handshake and every foreign request; others need not."""
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    if origin in (settings.PUBLIC_URL, *settings.CSRF_TRUSTED_ORIGINS):
+        return True
+    host = headers.get("host", "").lower()
+    domain, _ = split_domain_port(host)
+    return urlsplit(origin).netloc.lower() == host and validate_host(domain, settings.ALLOWED_HOSTS)

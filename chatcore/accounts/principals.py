@@ -1,0 +1,163 @@
+"""Who is asking and what may they do: decided once, at the door, by `identify`, the same for every door."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Literal
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+
+from chatcore.accounts import grants as grant_texts
+from chatcore.accounts import keys, tokens
+from chatcore.accounts.models import Integration, Membership, User, Workspace
+from chatcore.accounts.roles import MEMBER_GRANTS
+from chatcore.errors import Forbidden, NotFound, Unauthenticated
+
+Credential = Literal["session", "token", "key"]
+
+
+class NoWorkspace(Forbidden):
+    """You belong to no workspace. Ask an owner of one to add you."""
+
+    code = "no_workspace"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, in which workspace. A key's right is its grants and its acting user's role together.
+
+    `role` is the user's in the workspace; it is empty only for a key that acts for nobody.
+    """
+
+    user: User | None
+    workspace: Workspace
+    integration: Integration | None
+    grants: frozenset[str]
+    role: str
+    credential: Credential = "session"
+    key_id: uuid.UUID | None = None
+
+    def may(self, grant: str, selector: str = "") -> bool:
+        """`may("messages:write")`, `may("models:use", name)`. Without a selector: all of the resource."""
+        resource, _, action = grant.partition(":")
+        action, _, named = action.partition(":")
+        asked = (resource, action, selector or named)
+        return grant_texts.covered(self.grants, *asked) and grant_texts.covered(self._user_grants, *asked)
+
+    def require(self, grant: str, selector: str = "") -> None:
+        if not self.may(grant, selector):
+            missing = f"{grant}:{selector}" if selector else grant
+            raise Forbidden(f"This needs the grant {missing}.")
+
+    def require_any(self, grant: str) -> None:
+        """At least one of the resource: which one, the query decides."""
+        if self.selectors(grant) == frozenset():
+            raise Forbidden(f"This needs the grant {grant}.")
+
+    def selectors(self, grant: str) -> frozenset[str] | None:
+        """Which ones of a resource are granted one by one: None is every one, an empty set none."""
+        resource, _, action = grant.partition(":")
+        if not grant_texts.covered(self._user_grants, resource, action):
+            return frozenset()
+        return grant_texts.selectors(self.grants, resource, action)
+
+    @property
+    def _user_grants(self) -> frozenset[str]:
+        if self.user is None and self.integration is not None:
+            return frozenset({grant_texts.EVERYTHING})
+        return MEMBER_GRANTS.get(self.role, frozenset())
+
+
+def identify(
+    *,
+    authorization: str | None = None,
+    api_key: str | None = None,
+    session: SessionBase | None = None,
+    user: AnonymousUser | User | None = None,
+    workspace: str | None = None,
+) -> Principal | None:
+    """The principal behind a request's credentials; None where it carries none. Uses the database.
+
+    `authorization` and `api_key` are the headers of that name, `workspace` is X-Workspace. A header wins
+    over the session, which browsers send along unasked. Raises Unauthenticated for credentials that do
+    not hold, with one message for every reason, and NotFound for a workspace that is not the asker's.
+    """
+    bearer = _bearer(authorization)
+    if bearer is None and api_key is None:
+        return _of_session(session, user, workspace)
+    if bearer is None or keys.looks_like_key(bearer):
+        if bearer is not None and api_key is not None and bearer != api_key:
+            raise Unauthenticated
+        return _of_key(bearer or api_key or "", workspace)
+    asking = _token_user(bearer)
+    if api_key is None:
+        return _of_user(asking, workspace, "token")
+    principal = _of_key(api_key, workspace)
+    if principal.user != asking:
+        raise Unauthenticated
+    return principal
+
+
+def _bearer(authorization: str | None) -> str | None:
+    """The text after `Bearer`. Another scheme belongs to something in front of us and is not looked at."""
+    scheme, _, text = (authorization or "").strip().partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else None
+
+
+def _of_session(
+    session: SessionBase | None, user: AnonymousUser | User | None, workspace: str | None
+) -> Principal | None:
+    if user is None or not user.is_authenticated:
+        return None
+    if not user.is_active:
+        raise Unauthenticated
+    current = session.get("workspace") if session is not None else None
+    return _of_user(user, workspace, "session", current=_uuid(current))
+
+
+def _token_user(token: str) -> User:
+    found = tokens.user_of_token(token)
+    if found is None or not found[0].is_active:
+        raise Unauthenticated
+    return found[0]
+
+
+def _of_user(
+    user: User, workspace: str | None, credential: Credential, *, current: uuid.UUID | None = None
+) -> Principal:
+    named = _uuid(workspace) if workspace is not None else None
+    membership = Membership.objects.of(user, first=named or current).first()
+    if membership is None:
+        raise NotFound if workspace is not None else NoWorkspace
+    if workspace is not None and membership.workspace_id != named:
+        raise NotFound
+    role = membership.role
+    return Principal(
+        user, membership.workspace, None, MEMBER_GRANTS.get(role, frozenset()), role, credential=credential
+    )
+
+
+def _of_key(text: str, workspace: str | None) -> Principal:
+    key = keys.find(text)
+    if key is None:
+        raise Unauthenticated
+    integration: Integration = key.integration
+    if workspace is not None and _uuid(workspace) != integration.workspace_id:
+        raise NotFound
+    keys.note_use(key)
+    return Principal(
+        integration.acts_as,
+        integration.workspace,
+        integration,
+        frozenset(integration.grants),
+        key.role,
+        credential="key",
+        key_id=key.pk,
+    )
+
+
+def _uuid(text: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None

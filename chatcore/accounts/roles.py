@@ -1,0 +1,35 @@
+"""Named sets of grants: what a member may do by role, and the roles an integration can start from."""
+
+from collections.abc import Mapping
+
+from chatcore.accounts.grants import EVERYTHING
+
+_CONVERSING = frozenset(
+    {
+        "conversations:read",
+        "conversations:write",
+        "messages:read",
+        "messages:write",
+        "replies:write",
+        "models:read",
+        "models:use",
+        "events:read",
+    }
+)
+
+# What a person may do in a workspace, by the role of the membership. A role not named here may do nothing.
+MEMBER_GRANTS: Mapping[str, frozenset[str]] = {
+    "owner": frozenset({EVERYTHING}),
+    "admin": frozenset({EVERYTHING}),
+    "member": _CONVERSING,
+    "guest": _CONVERSING,
+}
+
+# `agent` converses fully; `system` only tells (alerts, cron jobs); `gateway` carries a channel both ways
+# (SMS, chat bridges) without choosing models; `reader` only looks.
+ROLES: Mapping[str, frozenset[str]] = {
+    "agent": _CONVERSING,
+    "system": frozenset({"conversations:write", "messages:write", "replies:write", "models:use"}),
+    "gateway": _CONVERSING - {"models:read"},
+    "reader": frozenset({"conversations:read", "messages:read", "models:read", "events:read"}),
+}

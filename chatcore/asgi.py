@@ -1,0 +1,50 @@
+"""The ASGI application: HTTP through Django with hand-over, WebSockets, and what starts and stops with the server."""
+
+import os
+from typing import Any, cast
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatcore.settings")
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from django.urls import path
+
+from chatcore.processes.web import on_stop
+from chatcore.realtime import connections
+from chatcore.realtime.consumers import LiveConsumer
+from chatcore.realtime.handover import HandOver, Receive, Scope, Send
+from chatcore.realtime.hub import hub
+from chatcore.realtime.tail import tail
+
+on_stop(connections.close_all)
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    """Bind the hub to the server's loop before the first request, let it go after the last."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await hub.start()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await tail.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+    await send({"type": "websocket.close", "code": 4404})
+
+
+websockets: list[Any] = [
+    path("ws/", LiveConsumer.as_asgi()),
+    path("", cast(Any, refuse)),
+    path("<path:elsewhere>", cast(Any, refuse)),
+]
+
+application: Any = ProtocolTypeRouter(
+    {"http": HandOver(django_application), "websocket": URLRouter(websockets), "lifespan": lifespan}
+)

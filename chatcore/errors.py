@@ -1,0 +1,134 @@
+"""The family of errors. Each class is one problem (RFC 9457); its docstring is the message a client reads."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """What is wrong with one part of the request; `pointer` is a JSON pointer (RFC 6901) into the body."""
+
+    pointer: str
+    detail: str
+    code: str = "invalid"
+
+
+class ChatcoreError(Exception):
+    """The request could not be carried out."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad_request"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str = "", *, errors: Iterable[FieldProblem] = (), retry_after: int | None = None
+    ) -> None:
+        self.detail = detail or self.title
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+        super().__init__(self.detail)
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or "").strip().splitlines()[0]
+
+    def problem(self, instance: str = "") -> dict[str, Any]:
+        """The body of an application/problem+json answer (RFC 9457). `instance` is the request's id."""
+        body: dict[str, Any] = {
+            "type": f"/api/docs/errors#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            "retryable": self.retryable,
+        }
+        if self.errors:
+            body["errors"] = [vars(error) for error in self.errors]
+        return body
+
+
+class Invalid(ChatcoreError):
+    """Some of the values sent cannot be accepted."""
+
+    status, code = 422, "invalid"
+
+
+class Malformed(ChatcoreError):
+    """The request could not be read."""
+
+    status, code = 400, "malformed"
+
+
+class Unauthenticated(ChatcoreError):
+    """Sign in, or send a valid key or token in the Authorization header."""
+
+    status, code = 401, "unauthenticated"
+
+
+class Forbidden(ChatcoreError):
+    """You may not do this."""
+
+    status, code = 403, "forbidden"
+
+
+class NotFound(ChatcoreError):
+    """There is no such thing here, or it is not yours to see."""
+
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(ChatcoreError):
+    """This address does not take this method."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class Conflict(ChatcoreError):
+    """The thing changed meanwhile. Read it again and decide anew."""
+
+    status, code = 409, "conflict"
+
+
+class Gone(ChatcoreError):
+    """The cursor is too old to follow from. Read the state again and start from its cursor."""
+
+    status, code = 410, "resync"
+
+
+class TooLarge(ChatcoreError):
+    """The body is larger than this server takes."""
+
+    status, code = 413, "too_large"
+
+
+class UnsupportedMedia(ChatcoreError):
+    """Send the body as application/json."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class TooMany(ChatcoreError):
+    """Too many requests. Wait as long as Retry-After says and try again."""
+
+    status, code, retryable = 429, "rate_limited", True
+
+
+class Unavailable(ChatcoreError):
+    """A part this request needs is not reachable now. Try again shortly."""
+
+    status, code, retryable = 503, "unavailable", True
+
+
+class Unexpected(ChatcoreError):
+    """Something went wrong on this server. The error was logged under the request's id."""
+
+    status, code = 500, "internal_error"
+
+
+def family(root: type[ChatcoreError] = ChatcoreError) -> Iterator[type[ChatcoreError]]:
+    """Every error class below `root`, itself first."""
+    yield root
+    for child in root.__subclasses__():
+        yield from family(child)

@@ -1,0 +1,1 @@
+"""Language models: providers, models, deployments, routing."""

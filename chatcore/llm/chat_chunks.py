@@ -1,0 +1,194 @@
+"""OpenAI's chat completion answers, streamed or whole, as events.
+
+Fields read: `choices[0].delta` (or `.message`) with `content`, `refusal`, `reasoning_content` or `reasoning`,
+`tool_calls`; `finish_reason`; `usage`; `error`. Everything else servers send is passed over.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chatcore.llm import failures
+from chatcore.llm.errors import ProviderError
+from chatcore.llm.types import (
+    Finished,
+    FinishReason,
+    ModelEvent,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "content_filter": "content_filter",
+}
+MAX_SPREAD = 64 * 1024
+NOTHING: tuple[ModelEvent, ...] = ()
+
+
+class AnswerReader:
+    """Reads the payloads of one answer in order; afterwards says how it ended."""
+
+    __slots__ = ("_broken", "_finish", "_usage", "done", "read_any")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.read_any = False
+        self._broken = b""
+        self._finish = ""
+        self._usage: Usage | None = None
+
+    @property
+    def finished(self) -> bool:
+        """The model is done; only usage may still follow."""
+        return self.done or bool(self._finish)
+
+    def read(self, payload: bytes) -> Sequence[ModelEvent]:
+        """The events in one `data` value (b"" for the blank line after an event)."""
+        if not payload:
+            if self._broken:
+                raise ProviderError("garbage", f"not JSON: {self._broken[:200]!r}")
+            return NOTHING
+        if payload == b"[DONE]":
+            self.done = True
+            return NOTHING
+        try:
+            chunk = json.loads(self._broken + payload if self._broken else payload.decode())
+        except (ValueError, RecursionError):
+            # One event may spread its value over several `data` lines; it ends at the blank line.
+            self._broken += payload + b"\n"
+            if len(self._broken) > MAX_SPREAD:
+                raise ProviderError("garbage", f"not JSON: {self._broken[:200]!r}") from None
+            return NOTHING
+        self._broken = b""
+        self.read_any = True
+        try:
+            return self._events(chunk, "delta")
+        except (AttributeError, TypeError, LookupError, ValueError) as error:
+            raise ProviderError("garbage", f"unexpected shape ({error}): {payload[:200]!r}") from None
+
+    def read_whole(self, body: bytes) -> Sequence[ModelEvent]:
+        """The events of an answer that came in one piece although a stream was asked for."""
+        self.done = self.read_any = True
+        try:
+            return self._events(json.loads(body), "message")
+        except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
+            raise ProviderError("garbage", f"unexpected answer ({error}): {body[:200]!r}") from None
+
+    def ending(self) -> Iterator[ModelEvent]:
+        """The last events; raises where the answer stopped before its end."""
+        if self._broken:
+            raise ProviderError("cut_off", "the connection closed in the middle of a chunk")
+        if not self.finished:
+            raise ProviderError("cut_off", "the connection closed before the answer was finished")
+        if self._usage:
+            yield self._usage
+        yield Finished(FINISH_REASONS.get(self._finish, "stop"))
+
+    def _events(self, chunk: Any, where: str) -> Sequence[ModelEvent]:
+        if chunk.get("error"):
+            raise failures.of_error_object(chunk["error"])
+        if chunk.get("usage") or chunk.get("x_groq"):
+            self._usage = read_usage(chunk) or self._usage
+        choices = chunk.get("choices")
+        if not choices:
+            return NOTHING if "choices" in chunk or "usage" in chunk else self._without_choices(chunk)
+        choice = choices[0]
+        reason = choice.get("finish_reason")
+        if reason:
+            self._end(reason, choice)
+        part = choice.get(where)
+        return message_events(part) if part else NOTHING
+
+    def _end(self, reason: str, choice: dict[str, Any]) -> None:
+        if reason == "error":
+            raise failures.of_error_object(choice.get("error") or "the answer ended with an error")
+        self._finish = str(reason)
+
+    def _without_choices(self, chunk: dict[str, Any]) -> Sequence[ModelEvent]:
+        if chunk.get("object") == "error" or "message" in chunk or "detail" in chunk:
+            raise failures.of_error_object(chunk)
+        if self.done:
+            raise ValueError("no choices")
+        return NOTHING
+
+
+def message_events(part: dict[str, Any]) -> Sequence[ModelEvent]:
+    """The events in a delta or a message. Most deltas are one piece of text: that is looked for first."""
+    text = part.get("content")
+    if type(text) is str and text and (len(part) == 1 or (len(part) == 2 and "role" in part)):
+        return (TextDelta(text),)
+    return list(_all_events(part))
+
+
+def _all_events(part: dict[str, Any]) -> Iterator[ModelEvent]:
+    reasoning = part.get("reasoning_content") or part.get("reasoning")
+    if reasoning:
+        yield ReasoningDelta(_string(reasoning))
+    content = part.get("content")
+    if isinstance(content, list):
+        for item in content:
+            yield from _item_events(item)
+    elif content:
+        yield TextDelta(_string(content))
+    refusal = part.get("refusal")
+    if refusal:
+        yield TextDelta(_string(refusal))
+    for position, call in enumerate(part.get("tool_calls") or ()):
+        yield _tool_call(call, position)
+
+
+def _item_events(item: dict[str, Any]) -> Iterator[ModelEvent]:
+    """Content as a list of typed parts: text, and thinking that is itself such a list."""
+    if item.get("type") == "thinking":
+        thinking = item["thinking"]
+        pieces = [thinking] if isinstance(thinking, str) else [piece["text"] for piece in thinking]
+        yield from (ReasoningDelta(_string(piece)) for piece in pieces if piece)
+    elif item.get("text"):
+        yield TextDelta(_string(item["text"]))
+
+
+def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
+    function = call.get("function") or {}
+    arguments = function.get("arguments") or ""
+    return ToolCallDelta(
+        index=int(call.get("index", position)),
+        id=_string(call.get("id") or ""),
+        name=_string(function.get("name") or ""),
+        # Some servers send the arguments as the object they stand for.
+        arguments=json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments),
+    )
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text belongs")
+    return value
+
+
+def read_usage(chunk: dict[str, Any]) -> Usage | None:
+    """The counts of a `usage` object; None when it counts nothing."""
+    usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
+    if not isinstance(usage, dict):
+        return None
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    cached = _count(prompt.get("cached_tokens"))
+    counts = Usage(
+        input_tokens=_count(usage.get("prompt_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=cached if cached is not None else _count(usage.get("prompt_cache_hit_tokens")),
+        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+    )
+    return None if counts.input_tokens is None and counts.output_tokens is None else counts
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,190 @@
+"""LiteLLM in a process of its own, run as `python -m chatcore.llm.litellm_child`; nothing else imports it.
+
+Beside us it would cost 4 s, 190 MB and stalls of the event loop. It speaks JSON, one value a line:
+
+- in: `{"id", "do": "stream" | "models" | "cancel", …}`
+- out: `[id, kind, value]`, where kind is text, reasoning, tool, usage, finish, models or error; the last
+  three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
+
+It ends when its input ends, and dies with the process that started it.
+"""
+
+import asyncio
+import ctypes
+import functools
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from chatcore.llm import failures
+
+PR_SET_PDEATHSIG = 1
+LONGEST_REQUEST = 64 * 1024 * 1024
+NEVER = 24 * 60 * 60  # seconds; whoever asked keeps the time and cancels
+# LiteLLM's exceptions by name, the special before the general.
+CODES = {
+    "ContextWindowExceededError": "context_too_long",
+    "ContentPolicyViolationError": "content_filter",
+    "PaymentRequiredError": "auth",
+    "MidStreamFallbackError": "cut_off",
+    "BadGatewayError": "unavailable",
+    "Timeout": "timeout",
+    "APIConnectionError": "unavailable",
+    "APIResponseValidationError": "garbage",
+    "LiteLLMUnknownProvider": "not_found",
+}
+
+
+class Child:
+    """Serves requests until its input ends."""
+
+    def __init__(self, litellm: Any, output: asyncio.StreamWriter) -> None:
+        self._litellm = litellm
+        self._output = output
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def serve(self, requests: asyncio.StreamReader) -> None:
+        await self._send(0, "ready", os.getpid())
+        while line := await requests.readline():
+            message = json.loads(line)
+            number = message["id"]
+            if message["do"] == "cancel":
+                if task := self._running.get(number):
+                    task.cancel()
+                continue
+            task = asyncio.create_task(self._answer(number, message))
+            self._running[number] = task
+            task.add_done_callback(functools.partial(self._forget, number))
+
+    def _forget(self, number: int, _: asyncio.Task[None]) -> None:
+        del self._running[number]
+
+    async def _answer(self, number: int, message: dict[str, Any]) -> None:
+        try:
+            if message["do"] == "models":
+                names = await asyncio.to_thread(self._models, message["vendor"], message["access"])
+                await self._send(number, "models", names)
+            else:
+                await self._stream(number, message)
+        except Exception as error:
+            await self._send(number, "error", explained(error))
+
+    async def _stream(self, number: int, message: dict[str, Any]) -> None:
+        chunks = await self._litellm.acompletion(
+            model=message["model"],
+            messages=message["messages"],
+            stream=True,
+            stream_options={"include_usage": True},
+            num_retries=0,
+            max_retries=0,
+            timeout=NEVER,
+            **message["params"],
+            **message["access"],
+        )
+        finish = ""
+        try:
+            async for chunk in chunks:
+                for choice in chunk.choices[:1]:
+                    finish = choice.finish_reason or finish
+                    await self._send_delta(number, choice.delta)
+                if usage := getattr(chunk, "usage", None):
+                    await self._send(number, "usage", counts(usage))
+        finally:
+            await chunks.aclose()
+        await self._send(number, "finish", finish)
+
+    async def _send_delta(self, number: int, delta: Any) -> None:
+        if reasoning := getattr(delta, "reasoning_content", None):
+            await self._send(number, "reasoning", reasoning)
+        if delta.content:
+            await self._send(number, "text", delta.content)
+        for call in delta.tool_calls or ():
+            function = call.function
+            fragment = [call.index or 0, call.id or "", function.name or "", function.arguments or ""]
+            await self._send(number, "tool", fragment)
+
+    def _models(self, vendor: str, access: dict[str, Any]) -> list[str]:
+        names: list[str] = self._litellm.get_valid_models(
+            check_provider_endpoint=True,
+            custom_llm_provider=vendor,
+            api_key=access.get("api_key"),
+            api_base=access.get("api_base"),
+        )
+        known = names or sorted(self._litellm.models_by_provider.get(vendor, ()))
+        return [name.removeprefix(f"{vendor}/") for name in known]
+
+    async def _send(self, number: int, kind: str, value: Any) -> None:
+        self._output.write(json.dumps((number, kind, value), separators=(",", ":")).encode() + b"\n")
+        await self._output.drain()
+
+
+def counts(usage: Any) -> dict[str, int | None]:
+    prompt = getattr(usage, "prompt_tokens_details", None)
+    completion = getattr(usage, "completion_tokens_details", None)
+    return {
+        "input_tokens": getattr(usage, "prompt_tokens", None),
+        "output_tokens": getattr(usage, "completion_tokens", None),
+        "cached_tokens": getattr(prompt, "cached_tokens", None),
+        "reasoning_tokens": getattr(completion, "reasoning_tokens", None),
+    }
+
+
+def explained(error: Exception) -> dict[str, Any]:
+    """The arguments of the ProviderError that `error` stands for."""
+    status = getattr(error, "status_code", None)
+    status = status if isinstance(status, int) else None
+    said = failures.of_answer(status or 500, str(error).encode(), _headers(error))
+    names = [kind.__name__ for kind in type(error).__mro__]
+    code = next((CODES[name] for name in names if name in CODES), said.code)
+    if code == "cut_off" and getattr(error, "is_pre_first_chunk", False):
+        code = said.code
+    return {
+        "code": code,
+        "detail": str(error),
+        "retry_after": said.retry_after,
+        "upstream_status": status,
+    }
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    response = getattr(error, "response", None)
+    headers = getattr(error, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
+    return {str(name).lower(): str(value) for name, value in dict(headers).items()}
+
+
+def die_with(parent: int) -> None:
+    """SIGKILL when `parent` ends, also when it had no time to close our input (Linux: prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+async def run(litellm: Any, output: Any) -> None:
+    loop = asyncio.get_running_loop()
+    requests = asyncio.StreamReader(limit=LONGEST_REQUEST)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(requests), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, output)
+    await Child(litellm, asyncio.StreamWriter(transport, protocol, None, loop)).serve(requests)
+
+
+def main() -> None:
+    die_with(int(sys.argv[1]))
+    # LiteLLM prints: what it says goes where errors go, the pipe is ours.
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    import litellm  # noqa: PLC0415 (only after its prints are out of the way)
+
+    litellm.telemetry = False
+    litellm.drop_params = True
+    litellm.suppress_debug_info = True
+    litellm.disable_streaming_logging = True
+    litellm.turn_off_message_logging = True
+    asyncio.run(run(litellm, output))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The child process that runs LiteLLM, seen from here: one for each event loop, started when first needed."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from chatcore.llm.errors import ProviderError
+from chatcore.llm.sse import LineReader
+
+logger = logging.getLogger(__name__)
+MODULE = "chatcore.llm.litellm_child"
+LAST = frozenset({"finish", "models", "error", "died"})
+PROJECT = Path(__file__).resolve().parents[2]
+READ_SIZE = 256 * 1024
+STOP_TIMEOUT = 5.0
+# What the child gets on top of our environment, and what of ours it does not get to see.
+ADDED = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_MODE": "PRODUCTION",
+    "LITELLM_TELEMETRY": "False",
+    "LITELLM_LOG": "CRITICAL",
+}
+WITHHELD = frozenset(
+    {
+        "CREDENTIAL_KEY",
+        "DATABASE_URL",
+        "JWT_PRIVATE_KEY",
+        "KEY_PEPPER",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+    }
+)
+Answer = tuple[str, Any]  # kind and value, as litellm_child sends them
+
+Processes: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LitellmProcess]"
+_processes: Processes = weakref.WeakKeyDictionary()
+
+
+def shared() -> "LitellmProcess":
+    """The one of the running event loop."""
+    return _processes.setdefault(asyncio.get_running_loop(), LitellmProcess())
+
+
+async def shut_down() -> None:
+    """End the child of the running event loop, if there is one. The next request would start another."""
+    process = _processes.pop(asyncio.get_running_loop(), None)
+    if process is not None:
+        await process.stop()
+
+
+class LitellmProcess:
+    """Many requests at a time over one pair of pipes. When the child dies, all of them fail."""
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._running: dict[int, asyncio.Queue[Answer]] = {}
+        self._last_number = 0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    async def wait_until_ready(self) -> None:
+        """Start the child, and wait until it has LiteLLM imported."""
+        await self._start_once()
+        await self._ready.wait()
+
+    @asynccontextmanager
+    async def asked(self, **message: Any) -> AsyncIterator[asyncio.Queue[Answer]]:
+        """The answers to one request as they come. Leaving early cancels it."""
+        await self._start_once()
+        self._last_number += 1
+        number, answers = self._last_number, asyncio.Queue[Answer]()
+        self._running[number] = answers
+        try:
+            await self._send({"id": number, **message})
+            yield answers
+        finally:
+            if self._running.pop(number, None) is not None:
+                await self._send({"id": number, "do": "cancel"})
+
+    async def stop(self) -> None:
+        process, self._process = self._process, None
+        if self._starting is not None:
+            await self._starting
+        if process is None or self._listening is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT):
+                await self._listening
+        except TimeoutError:
+            process.kill()
+            await self._listening
+
+    async def _start_once(self) -> None:
+        if self._process is None:
+            # A task of its own: the request that happened to come first may be cancelled.
+            self._starting = self._starting or asyncio.create_task(self._start())
+            await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                MODULE,
+                str(os.getpid()),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                cwd=PROJECT,
+                env=_environment(),
+            )
+            self._ready.clear()
+            self._process = process
+            self._listening = asyncio.create_task(self._listen(process))
+        finally:
+            self._starting = None
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        lines = LineReader()
+        while chunk := await process.stdout.read(READ_SIZE):
+            for line in lines.feed(chunk):
+                number, kind, value = json.loads(line)
+                self._deliver(number, kind, value)
+        if self._process is process:
+            self._process = None
+        status = await process.wait()
+        running, self._running = self._running, {}
+        for answers in running.values():
+            answers.put_nowait(("died", status))
+        if running:
+            logger.error("LiteLLM's process ended (status %s), %s requests running", status, len(running))
+
+    def _deliver(self, number: int, kind: str, value: Any) -> None:
+        if kind == "ready":
+            self._ready.set()
+            return
+        answers = self._running.get(number)
+        if answers is None:
+            return
+        if kind in LAST:
+            del self._running[number]
+        answers.put_nowait((kind, value))
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        process = self._process
+        try:
+            if process is None or process.stdin is None:
+                raise ConnectionResetError("not running")
+            process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            await process.stdin.drain()
+        except OSError as error:
+            raise ProviderError("unavailable", f"LiteLLM's process: {error}") from None
+
+
+def _environment() -> dict[str, str]:
+    """LiteLLM reads some accounts (AWS, Vertex) from the environment: it gets ours, without our secrets."""
+    return {name: value for name, value in os.environ.items() if name not in WITHHELD} | ADDED

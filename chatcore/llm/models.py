@@ -1,0 +1,192 @@
+"""Tables of the registry: providers, models, deployments. A row without workspace is everybody's."""
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from chatcore.accounts.models import Membership, Workspace
+from chatcore.ids import uuid7
+from chatcore.llm.kinds import kinds
+from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet
+from chatcore.security.fields import EncryptedTextField
+
+# In `options`: the environment variable the credential came from and follows (see first_run.py).
+FROM_ENVIRONMENT = "environment"
+
+
+def _workspace() -> "models.ForeignKey[Workspace | None, Workspace | None]":
+    return models.ForeignKey(
+        Workspace,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose it is; empty is everybody's.",
+    )
+
+
+class Provider(models.Model):
+    """An LLM service account: where it is and what opens it. `kind` names the class that speaks to it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = _workspace()
+    kind = models.CharField(max_length=50)
+    name = models.CharField(max_length=100)
+    base_url = models.CharField(
+        "address", max_length=500, blank=True, help_text="With its version, e.g. https://api.example.com/v1"
+    )
+    credential = EncryptedTextField(blank=True, default="")
+    options = models.JSONField(default=dict, blank=True)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Also the version under which processes keep their connection to it: see instances.py.
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"], name="provider_name_unique", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        problem = address_problem(self.base_url) if self.base_url else ""
+        if problem:
+            raise ValidationError({"base_url": problem})
+        provider_class = kinds().get(self.kind)
+        if provider_class is None:
+            raise ValidationError({"kind": f"One of: {', '.join(kinds())}."})
+        if not isinstance(self.options, dict):
+            raise ValidationError({"options": "Options are an object: {…}."})
+        unknown = self.options.keys() - provider_class.OPTIONS.keys() - {FROM_ENVIRONMENT}
+        if unknown:
+            raise ValidationError({"options": f"Not an option here: {', '.join(sorted(unknown))}."})
+
+    def settings(self) -> ProviderSettings:
+        return ProviderSettings(self.kind, self.base_url, self.credential, self.options)
+
+
+class Model(models.Model):
+    """The name a person picks. It answers through its deployments, or else through its fallbacks."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = _workspace()
+    name = models.CharField(max_length=150, help_text="What API clients call it.")
+    label = models.CharField(max_length=150, help_text="What people read.")
+    context_window = models.PositiveIntegerField(null=True, blank=True, help_text="Tokens; empty is unknown.")
+    max_output = models.PositiveIntegerField(null=True, blank=True, help_text="Tokens; empty is unknown.")
+    supports_vision = models.BooleanField(default=False)
+    supports_tools = models.BooleanField(default=False)
+    supports_reasoning = models.BooleanField(default=False)
+    supports_json = models.BooleanField(default=False)
+    prices = models.JSONField(
+        null=True,
+        blank=True,
+        help_text='Per million tokens: {"currency": "USD", "input": 1.25, "output": 10, "cached": 0.1}. '
+        "Empty is unknown, which is not free.",
+    )
+    default_params = models.JSONField(default=dict, blank=True)
+    visible_to = ArrayField(
+        models.CharField(max_length=10, choices=Membership.Role.choices),
+        default=list,
+        blank=True,
+        help_text="Roles that may choose it, with commas; empty is everybody.",
+    )
+    fallbacks: "models.ManyToManyField[Model, Fallback]" = models.ManyToManyField(
+        "self", through="Fallback", through_fields=("model", "to"), symmetrical=False, related_name="+"
+    )
+    enabled = models.BooleanField(default=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[ModelQuerySet] = ModelQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["label", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "name"], name="model_name_unique", nulls_distinct=False
+            ),
+            models.UniqueConstraint(
+                fields=["workspace"],
+                condition=models.Q(is_default=True),
+                name="model_one_default",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def supports(self) -> dict[str, bool]:
+        return {
+            "vision": self.supports_vision,
+            "tools": self.supports_tools,
+            "reasoning": self.supports_reasoning,
+            "json": self.supports_json,
+        }
+
+
+class Fallback(models.Model):
+    """Another model that answers in a model's place when no deployment of it can; lower positions first."""
+
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="fallback_links")
+    to = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="+")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "to"], name="fallback_unique"),
+            models.CheckConstraint(condition=~models.Q(model=models.F("to")), name="fallback_to_another"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} → {self.to}"
+
+
+class Deployment(models.Model):
+    """One way to reach a model through one provider. Lower priorities come first; weights share one priority.
+
+    `max_concurrent`, `rpm` and `tpm` (requests and tokens a minute) are limits of the account; empty is none.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="deployments")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="deployments")
+    upstream_name = models.CharField(max_length=200, help_text="What the provider calls the model.")
+    priority = models.PositiveSmallIntegerField(default=0, help_text="Lower is tried first.")
+    weight = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    max_concurrent = models.PositiveIntegerField(null=True, blank=True)
+    rpm = models.PositiveIntegerField("requests a minute", null=True, blank=True)
+    tpm = models.PositiveIntegerField("tokens a minute", null=True, blank=True)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[DeploymentQuerySet] = DeploymentQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["priority", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["model", "provider", "upstream_name"], name="deployment_unique"),
+            models.CheckConstraint(condition=models.Q(weight__gte=1), name="deployment_weight_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upstream_name} at {self.provider}"
+
+    def clean(self) -> None:
+        owner: Any = self.provider.workspace_id
+        if owner is not None and owner != self.model.workspace_id:
+            raise ValidationError({"provider": "This provider belongs to another workspace than the model."})

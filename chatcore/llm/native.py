@@ -1,0 +1,225 @@
+"""The native path: everything that speaks OpenAI's chat completions over HTTP, read with aiohttp."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import aiohttp
+from django.conf import settings as django_settings
+
+from chatcore.llm import failures, http_body, parameters
+from chatcore.llm.chat_chunks import AnswerReader
+from chatcore.llm.errors import ProviderError
+from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.sse import LineReader, payloads
+from chatcore.llm.types import ModelEvent, ModelRequest
+
+OPENAI = "https://api.openai.com/v1"
+# Azure lists the deployments of an account (what its addresses call models) under this version only.
+AZURE_LIST_VERSION = "2023-03-15-preview"
+MAX_WHOLE = 8 * 1024 * 1024
+MAX_REFUSAL = 64 * 1024
+LARGE_BODY = 1024 * 1024
+AFTER_FINISH = 5.0  # seconds for usage and [DONE] once the model is done
+AFTER_DONE = 0.1  # seconds for the end of the body, so that the connection can be used again
+LIST_TIMEOUT = 30.0
+STALE_CONNECTIONS = 3
+TROUBLE = (ProviderError, aiohttp.ClientError, OSError, ValueError)
+
+
+class NativeProvider:
+    LABEL: ClassVar[str] = "OpenAI-compatible"
+    OPTIONS: ClassVar[Mapping[str, str]] = {
+        "api_version": "Azure's api-version; turns on its addresses and its api-key header",
+        "include_usage": "false for servers that refuse stream_options",
+        "max_tokens_field": "name of the output limit: max_tokens or max_completion_tokens",
+        "system_role": "system or developer",
+        "send_user": "true to pass on an opaque name of the asking person",
+        "headers": "object of further headers (not encrypted: no secrets here)",
+        "extra_body": "object of further fields in every request",
+        "models": "list of model names, for servers that cannot list them",
+    }
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self._base = (settings.base_url or OPENAI).rstrip("/")
+        problem = address_problem(self._base)
+        if problem:
+            raise ProviderError("not_found", problem)
+        self._options = settings.options
+        self._secret = settings.credential
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=django_settings.MODEL_CONNECT_TIMEOUT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_noticing_reuse()],
+        )
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        reader, lines = AnswerReader(), LineReader()
+        response: aiohttp.ClientResponse | None = None
+        try:
+            response = await self._post(request)
+            content = response.content
+            chunk = await http_body.beginning(content)
+            if chunk[:1] in {b"{", b"["}:
+                for event in reader.read_whole(chunk + await http_body.whole(content, MAX_WHOLE)):
+                    yield event
+            while chunk and not reader.done:
+                for payload in payloads(lines.feed(chunk)):
+                    for event in reader.read(payload):
+                        yield event
+                chunk = await http_body.following(content, patience=_patience(reader))
+            for payload in (*payloads([lines.rest()]), b""):
+                for event in reader.read(payload):
+                    yield event
+            for event in reader.ending():
+                yield event
+        except TROUBLE as error:
+            raise _failure(error, answered=response is not None).without(self._secret) from None
+        finally:
+            if response is not None:
+                response.release()
+
+    async def models(self) -> list[str]:
+        listed = self._options.get("models")
+        if isinstance(listed, list):
+            return [str(name) for name in listed]
+        try:
+            async with asyncio.timeout(LIST_TIMEOUT), self._get(self._list_url()) as response:
+                if response.status != 200:
+                    raise await _refusal(response)
+                return _names(json.loads(await http_body.whole(response.content, MAX_WHOLE)))
+        except TROUBLE as error:
+            raise _failure(error, answered=False).without(self._secret) from None
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    async def _post(self, request: ModelRequest) -> aiohttp.ClientResponse:
+        """The 200 answer to the request.
+
+        A server may close an idle connection at the moment it is used again. That says nothing about the
+        request, so it is sent again over another one; nothing else is tried twice.
+        """
+        url = self._chat_url(request.model)
+        body = json.dumps(self._body(request), ensure_ascii=False).encode()
+        for _ in range(STALE_CONNECTIONS):
+            connection = SimpleNamespace(reused=False)
+            try:
+                response = await self._session.post(
+                    url,
+                    # aiohttp wants large bodies as files.
+                    data=body if len(body) < LARGE_BODY else io.BytesIO(body),
+                    headers=self._headers(),
+                    allow_redirects=False,
+                    trace_request_ctx=connection,
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if not connection.reused:
+                    raise
+                stale = error
+                continue
+            if response.status == 200:
+                return response
+            async with response:
+                raise await _refusal(response)
+        raise stale
+
+    def _get(self, url: str) -> Any:
+        return self._session.get(url, headers=self._headers(), allow_redirects=False)
+
+    def _chat_url(self, model: str) -> str:
+        version = self._options.get("api_version")
+        if not version:
+            return f"{self._base}/chat/completions"
+        name = quote(model, safe="")
+        return f"{self._base}/openai/deployments/{name}/chat/completions?api-version={quote(str(version))}"
+
+    def _list_url(self) -> str:
+        if self._options.get("api_version"):
+            return f"{self._base}/openai/deployments?api-version={AZURE_LIST_VERSION}"
+        return f"{self._base}/models"
+
+    def _headers(self) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream, application/json",
+            # A compressed stream would arrive in lumps.
+            "Accept-Encoding": "identity",
+            "User-Agent": "chatcore",
+        }
+        if self._secret and self._options.get("api_version"):
+            headers["api-key"] = self._secret
+        elif self._secret:
+            headers["Authorization"] = f"Bearer {self._secret}"
+        return headers | {str(name): str(value) for name, value in self._options.get("headers", {}).items()}
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        official = self._base == OPENAI
+        params = parameters.known(request.params)
+        if "max_tokens" in params:
+            usual = "max_completion_tokens" if official else "max_tokens"
+            params[self._options.get("max_tokens_field", usual)] = params.pop("max_tokens")
+        system = self._options.get("system_role", "system")
+        body = {
+            **self._options.get("extra_body", {}),
+            **params,
+            "model": request.model,
+            "messages": [
+                {"role": system if turn.role == "system" else turn.role, "content": turn.text}
+                for turn in request.turns
+            ],
+            "stream": True,
+        }
+        if self._options.get("include_usage", True):
+            body["stream_options"] = {"include_usage": True}
+        if request.user and self._options.get("send_user", official):
+            body["user"] = request.user
+        return body
+
+
+def _patience(reader: AnswerReader) -> float | None:
+    if reader.done:
+        return AFTER_DONE
+    return AFTER_FINISH if reader.finished else None
+
+
+def _noticing_reuse() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+
+    async def reused(_: Any, context: SimpleNamespace, __: Any) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.reused = True
+
+    trace.on_connection_reuseconn.append(reused)
+    return trace
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> ProviderError:
+    body = await http_body.at_most(response.content, MAX_REFUSAL)
+    return failures.of_answer(response.status, body, response.headers)
+
+
+def _failure(error: Exception, *, answered: bool) -> ProviderError:
+    if isinstance(error, ProviderError):
+        return error
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, TimeoutError):
+        return ProviderError("timeout", said)
+    if isinstance(error, aiohttp.InvalidURL):
+        return ProviderError("not_found", said)
+    if isinstance(error, aiohttp.ClientError | OSError):
+        return ProviderError("cut_off" if answered else "unavailable", said)
+    # A key or a header that HTTP cannot carry, or a list of models that is no JSON.
+    return ProviderError("bad_request" if not answered else "garbage", said)
+
+
+def _names(listing: Any) -> list[str]:
+    """Of `{"data": [{"id"}]}`, of a bare list, and of `{"models": [{"name"}]}`."""
+    rows = listing if isinstance(listing, list) else listing.get("data") or listing.get("models") or []
+    names = (row if isinstance(row, str) else row.get("id") or row.get("name") for row in rows)
+    return [str(name) for name in names if name]

@@ -1,0 +1,75 @@
+"""Reads of the models and their deployments."""
+
+import re
+from typing import TYPE_CHECKING
+
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+
+from chatcore.accounts.principals import Principal
+
+if TYPE_CHECKING:
+    from chatcore.llm.models import Deployment, Model
+
+DEMO = "demo"
+
+
+class ModelQuerySet(QuerySet["Model"]):
+    def for_principal(self, principal: Principal) -> "ModelQuerySet":
+        """Those the principal may choose from: enabled, reachable, meant for its role, not closed to its key."""
+        return (
+            self.reachable()
+            .filter(Q(workspace=None) | Q(workspace=principal.workspace))
+            .filter(Q(visible_to=[]) | Q(visible_to__contains=[principal.role]))
+            .filter(_granted(principal))
+        )
+
+    def reachable(self) -> "ModelQuerySet":
+        """Enabled, with an enabled deployment at an enabled provider."""
+        return self.filter(Exists(_enabled_deployments().filter(model=OuterRef("pk"))), enabled=True)
+
+    def named(self, name: str) -> "Model | None":
+        """The model of that name; a workspace's own one hides the shared one."""
+        return self.filter(name=name).order_by(F("workspace").asc(nulls_last=True)).first()
+
+    def default_for(self, principal: Principal) -> "Model | None":
+        """What answers when nothing is chosen: the workspace's default, the shared one, or any (demo last)."""
+        demo = Exists(_enabled_deployments().filter(model=OuterRef("pk")).exclude(provider__kind=DEMO))
+        preference = Case(
+            When(is_default=True, workspace__isnull=False, then=Value(0)),
+            When(is_default=True, then=Value(1)),
+            When(demo, then=Value(2)),
+            default=Value(3),
+        )
+        return self.for_principal(principal).order_by(preference, "pk").first()
+
+
+class DeploymentQuerySet(QuerySet["Deployment"]):
+    def usable(self) -> "DeploymentQuerySet":
+        """Enabled ones of enabled models at enabled providers; none crosses from one workspace to another."""
+        return self.filter(
+            Q(provider__workspace=None) | Q(provider__workspace=F("model__workspace")),
+            enabled=True,
+            provider__enabled=True,
+            model__enabled=True,
+        ).select_related("provider", "model")
+
+
+def _enabled_deployments() -> QuerySet["Deployment"]:
+    # Imported here: the tables are declared with these querysets.
+    from chatcore.llm.models import Deployment  # noqa: PLC0415
+
+    return Deployment.objects.usable()
+
+
+def _granted(principal: Principal) -> Q:
+    """A key may be limited to some models, by name or with `*`: it sees no others."""
+    chosen = principal.selectors("models:use")
+    if chosen is not None and not chosen:
+        chosen = principal.selectors("models:read")
+    if chosen is None:
+        return Q()
+    condition = Q(pk=None)
+    for selector in chosen:
+        pattern = ".*".join(re.escape(piece) for piece in selector.split("*"))
+        condition |= Q(name__regex=f"^{pattern}$")
+    return condition

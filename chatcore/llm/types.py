@@ -1,0 +1,87 @@
+"""What is asked of a model and what comes back: the shapes every provider speaks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from chatcore.llm.errors import ProviderError
+
+__all__ = [
+    "FinishReason",
+    "Finished",
+    "ModelEvent",
+    "ModelRequest",
+    "ProviderError",
+    "Purpose",
+    "ReasoningDelta",
+    "Role",
+    "TextDelta",
+    "ToolCallDelta",
+    "Turn",
+    "Usage",
+]
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+Purpose: TypeAlias = Literal["reply", "title"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """`model` is the name the provider knows; `params` are those of `parameters.KNOWN`, others are dropped.
+
+    `user` is an opaque name of the asking person, for the provider's abuse detection; empty sends none.
+    """
+
+    model: str
+    turns: tuple[Turn, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    purpose: Purpose = "reply"
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A fragment: `id` and `name` come with the first of an `index`; `arguments` is a piece of JSON text."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer. None is unknown, which is not zero; `estimated` counts are not the provider's."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Always the last event, once; without it the answer was cut off."""
+
+    reason: FinishReason = "stop"
+
+
+ModelEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Usage | Finished

@@ -1,0 +1,112 @@
+"""Every vendor LiteLLM speaks to: Anthropic, Gemini, Vertex, Bedrock, Cohere and many more."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar
+
+from chatcore.llm import litellm_process, parameters
+from chatcore.llm.chat_chunks import FINISH_REASONS
+from chatcore.llm.errors import ProviderError
+from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.types import (
+    Finished,
+    ModelEvent,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+
+
+class LitellmProvider:
+    LABEL: ClassVar[str] = "Other vendors (LiteLLM)"
+    OPTIONS: ClassVar[Mapping[str, str]] = {
+        "vendor": "anthropic, gemini, vertex_ai, bedrock, cohere_chat … (LiteLLM's provider name)",
+        "access": "object of further things LiteLLM needs to reach the account, e.g. aws_region_name",
+        "models": "list of model names, instead of asking the vendor",
+    }
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        problem = address_problem(settings.base_url) if settings.base_url else ""
+        if problem:
+            raise ProviderError("not_found", problem)
+        self._settings = settings
+        self._vendor = str(settings.options.get("vendor", ""))
+        self._access = _access(settings)
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        try:
+            async with litellm_process.shared().asked(do="stream", **self._question(request)) as answers:
+                while True:
+                    kind, value = await answers.get()
+                    if kind == "text":
+                        yield TextDelta(value)
+                        continue
+                    yield _event(kind, value)
+                    if kind == "finish":
+                        return
+        except ProviderError as error:
+            raise self._without_secrets(error) from None
+
+    async def models(self) -> list[str]:
+        listed = self._settings.options.get("models")
+        if isinstance(listed, list):
+            return [str(name) for name in listed]
+        if not self._vendor:
+            raise ProviderError("bad_request", "the option vendor says whose models to list")
+        question = {"vendor": self._vendor, "access": self._access}
+        try:
+            async with litellm_process.shared().asked(do="models", **question) as answers:
+                kind, value = await answers.get()
+                if kind != "models":
+                    _event(kind, value)
+                return [str(name) for name in value]
+        except ProviderError as error:
+            raise self._without_secrets(error) from None
+
+    async def close(self) -> None:
+        """The process is shared by all providers of its kind and outlives each of them."""
+
+    def _question(self, request: ModelRequest) -> dict[str, Any]:
+        prefix = f"{self._vendor}/" if self._vendor else ""
+        return {
+            "model": request.model if request.model.startswith(prefix) else f"{prefix}{request.model}",
+            "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+            "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
+            "access": self._access,
+        }
+
+    def _without_secrets(self, error: ProviderError) -> ProviderError:
+        for value in self._access.values():
+            if isinstance(value, str):
+                error = error.without(value)
+        return error
+
+
+def _access(settings: ProviderSettings) -> dict[str, Any]:
+    """The keywords that give access. A credential of several parts is a JSON object with LiteLLM's names."""
+    access = dict(settings.options.get("access", {}))
+    if settings.base_url:
+        access["api_base"] = settings.base_url.rstrip("/")
+    if settings.credential.startswith("{"):
+        access.update(json.loads(settings.credential))
+    elif settings.credential:
+        access["api_key"] = settings.credential
+    return access
+
+
+def _event(kind: str, value: Any) -> ModelEvent:
+    match kind:
+        case "reasoning":
+            return ReasoningDelta(value)
+        case "tool":
+            return ToolCallDelta(*value)
+        case "usage":
+            return Usage(**value)
+        case "finish":
+            return Finished(FINISH_REASONS.get(value, "stop"))
+        case "error":
+            raise ProviderError(**value)
+        case _:
+            raise ProviderError("unavailable", f"LiteLLM's process ended (status {value})")

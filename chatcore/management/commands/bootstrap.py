@@ -1,0 +1,58 @@
+"""A user, a workspace and a key for scripts and tests, by chatcore.accounts.bootstrap."""
+
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.validators import validate_email
+
+from chatcore.accounts.bootstrap import Bootstrapped, ensure
+from chatcore.errors import ChatcoreError
+
+
+class Command(BaseCommand):
+    help = (
+        "Make what is missing of a user, a workspace and a key. Safe to repeat; the key is shown only by "
+        "the run that makes it, later runs say null unless --new-key rotates it (the old one lives 24 h on)."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", required=True)
+        parser.add_argument("--password", help="Kept as it is when left out; a new account then has none.")
+        parser.add_argument("--workspace", required=True, help="Its name. Joined when it exists.")
+        parser.add_argument("--key-name", help="Name of the integration the key belongs to.")
+        parser.add_argument("--new-key", action="store_true", help="Rotate the key when it exists.")
+        parser.add_argument("--staff", action="store_true", help="Make the account superuser.")
+        parser.add_argument("--json", action="store_true", help="Print JSON: workspace, user, key.")
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        try:
+            validate_email(options["email"])
+            made = ensure(
+                options["email"],
+                options["password"],
+                options["workspace"],
+                options["key_name"],
+                new_key=options["new_key"],
+                staff=options["staff"],
+            )
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except ChatcoreError as error:
+            raise CommandError(error.detail) from None
+        self.stdout.write(json.dumps(_as_json(made)) if options["json"] else _as_lines(made))
+
+
+def _as_json(made: Bootstrapped) -> dict[str, Any]:
+    return {
+        "workspace": {"id": str(made.workspace.pk), "name": made.workspace.name},
+        "user": {"id": str(made.user.pk), "email": made.user.email},
+        "key": made.key_text,
+    }
+
+
+def _as_lines(made: Bootstrapped) -> str:
+    key = made.key_text or "not shown again (use --new-key to rotate it)"
+    workspace = f"{made.workspace.name} ({made.workspace.pk})"
+    return f"workspace  {workspace}\nuser       {made.user.email}\nkey        {key}"

@@ -1,0 +1,216 @@
+"""Errors on their way out: one problem document (RFC 9457) from every door of the API, a plain page from the web's."""
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions as drf
+from rest_framework.parsers import JSONParser as DRFJSONParser
+
+from chatcore import errors
+from chatcore.errors import ChatcoreError, FieldProblem
+
+log = logging.getLogger(__name__)
+
+API_PREFIXES = ("/api/", "/v1/")
+AUTH_PREFIX = "/api/v1/auth/"
+BY_STATUS: dict[int, type[ChatcoreError]] = {
+    kind.status: kind
+    for kind in (
+        errors.Malformed,
+        errors.Unauthenticated,
+        errors.Forbidden,
+        errors.NotFound,
+        errors.MethodNotAllowed,
+        errors.Conflict,
+        errors.Gone,
+        errors.TooLarge,
+        errors.UnsupportedMedia,
+        errors.Invalid,
+        errors.TooMany,
+        errors.Unexpected,
+        errors.Unavailable,
+    )
+}
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith(API_PREFIXES) and not request.path.startswith(AUTH_PREFIX)
+
+
+def problem_response(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
+    response = JsonResponse(error.problem(request_id(request)), status=error.status)
+    response["Content-Type"] = "application/problem+json"
+    if error.retry_after is not None or error.status == 503:
+        response["Retry-After"] = str(error.retry_after or 2)
+    if error.status == 401:
+        response["WWW-Authenticate"] = 'Bearer realm="chatcore"'
+    return response
+
+
+def request_id(request: HttpRequest) -> str:
+    """Made once per request; on every answer as X-Request-Id and in every problem as `instance`."""
+    made: str = request.META.setdefault("chatcore.request_id", f"req_{uuid.uuid4().hex}")
+    return made
+
+
+def translate(error: BaseException) -> ChatcoreError | None:
+    """Our form of an error of Django, DRF, the driver or Python; None if it is a defect of ours."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        log.warning("the database does not answer: %s", error)
+    for kinds, make in _TRANSLATIONS:
+        if isinstance(error, kinds):
+            return make(error)
+    return None
+
+
+def _from_drf(error: drf.APIException) -> ChatcoreError:
+    kind = BY_STATUS.get(error.status_code, errors.ChatcoreError)
+    if isinstance(error, drf.ValidationError):
+        return errors.Invalid(errors=list(_field_problems(error.get_full_details(), "")))
+    detail = str(error.detail)
+    return kind(detail if kind is not errors.MethodNotAllowed else "")
+
+
+def _field_problems(details: Any, pointer: str) -> list[FieldProblem]:
+    if isinstance(details, dict) and set(details) == {"message", "code"}:
+        return [FieldProblem(pointer, str(details["message"]), str(details["code"]))]
+    if isinstance(details, dict):
+        return [p for key, value in details.items() for p in _field_problems(value, f"{pointer}/{key}")]
+    if isinstance(details, list):
+        return [p for value in details for p in _field_problems(value, pointer)]
+    return []
+
+
+def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    ours = translate(error)
+    if ours is None:
+        return None
+    return problem_response(context["request"]._request, ours)
+
+
+class JSONParser(DRFJSONParser):
+    """DRF's, minus its two ways to answer 500: deep nesting, and values no JSON writer can give back."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise errors.Malformed("The JSON is nested too deeply.") from None
+        except (drf.ParseError, UnicodeDecodeError) as error:
+            raise errors.Malformed(f"The body is not JSON: {error}") from None
+
+
+_AWAY = "The database cannot be reached now. Nothing was stored; try again shortly."
+_TRANSLATIONS: list[tuple[Any, Callable[[Any], ChatcoreError]]] = [
+    (ChatcoreError, lambda error: error),
+    (Http404, lambda _: errors.NotFound()),
+    (PermissionDenied, lambda _: errors.Forbidden()),
+    (RequestDataTooBig, lambda _: errors.TooLarge()),
+    (RecursionError, lambda _: errors.Malformed("The JSON is nested too deeply.")),
+    ((OperationalError, InterfaceError, PoolTimeout), lambda _: errors.Unavailable(_AWAY)),
+    (ValidationError, lambda error: errors.Invalid(" ".join(error.messages))),
+    (drf.APIException, _from_drf),
+]
+
+GetResponse = Callable[[HttpRequest], Any]
+
+
+class ProblemMiddleware:
+    """The outermost one: whatever went wrong inside leaves as a problem, with the request's id on every answer."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self.is_async:
+            return self._call_async(request)
+        return self._finish(request, self.get_response(request))
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
+        return self._finish(request, await self.get_response(request))
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        ours = translate(error)
+        if ours is None or isinstance(error, Http404):
+            return None
+        return answer(request, ours)
+
+    def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response["X-Request-Id"] = request_id(request)
+        if response.status_code < 400 or not is_api(request) or not isinstance(response, HttpResponse):
+            return response
+        if response.get("Content-Type", "").startswith("application/problem+json"):
+            return response
+        # Edited in place: what inner middleware put on the answer (CSP and others) stays.
+        kind = BY_STATUS.get(response.status_code, errors.ChatcoreError)
+        response.content = json.dumps(kind().problem(request_id(request)) | {"status": response.status_code})
+        response["Content-Type"] = "application/problem+json"
+        response["Content-Length"] = str(len(response.content))
+        return response
+
+
+def answer(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
+    """The error as this request's door shows it."""
+    if is_api(request):
+        return problem_response(request, error)
+    htmx = request.headers.get("HX-Request") == "true"
+    template = "problem.html#problem" if htmx else "problem.html"
+    response = render(request, template, {"problem": error}, status=error.status)
+    if error.retry_after is not None:
+        response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, translate(exception) or errors.Malformed())
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return answer(request, errors.Forbidden())
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return answer(request, errors.NotFound())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return answer(request, errors.Unexpected())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    return answer(
+        request, errors.Forbidden("The page is too old or came from elsewhere. Reload it and try again.")
+    )
+
+
+_POINTER_PART = re.compile(r"^(body|query|path|header)$")
+
+
+def ninja_problem(error: Any) -> errors.Invalid:
+    """Pydantic's findings as Ninja raises them, with pointers into the body."""
+    found = []
+    for item in error.errors:
+        places = [str(place) for place in item["loc"]]
+        while places and (_POINTER_PART.match(places[0]) or places[0] == "payload"):
+            places.pop(0)
+        found.append(FieldProblem("/" + "/".join(places), cast(str, item["msg"]), cast(str, item["type"])))
+    return errors.Invalid(
+        "; ".join(f"{item.pointer.strip('/') or 'body'}: {item.detail}" for item in found), errors=found
+    )

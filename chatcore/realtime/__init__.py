@@ -1,0 +1,1 @@
+"""The event log, the hub that fans out, and the WebSocket consumer."""

@@ -1,0 +1,139 @@
+"""Writes to and reads from the event log. `announce` is the one way to tell that something happened."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Func
+from django.db.models.expressions import F, Value
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
+
+from chatcore.errors import Gone
+from chatcore.realtime.catalogue import EventBody
+from chatcore.realtime.cursors import Cursor
+from chatcore.realtime.fields import Xid8Field
+from chatcore.realtime.hub import hub
+from chatcore.realtime.models import Event
+
+REPLAY_LIMIT = 5_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """One event to be: what happened, where, by whom, and which users may hear of it."""
+
+    body: EventBody
+    workspace: uuid.UUID
+    conversation: uuid.UUID | None
+    actor: str
+    audience: tuple[uuid.UUID, ...]
+
+
+def announce(*announcements: Announcement) -> list[Event]:
+    """Write events in the current transaction; publish them to the watchers after its commit."""
+    events = Event.objects.bulk_create(
+        [
+            Event(
+                workspace_id=item.workspace,
+                conversation_id=item.conversation,
+                type=item.body.type,
+                version=item.body.version,
+                actor=item.actor,
+                audience=list(item.audience),
+                payload=item.body.model_dump(mode="json"),
+            )
+            for item in announcements
+        ]
+    )
+    transaction.on_commit(lambda: _publish(events), robust=True)
+    return events
+
+
+def _publish(events: Iterable[Event]) -> None:
+    for event in events:
+        hub.publish(groups_of(event), frame_body(event))
+
+
+def groups_of(event: "Event | Position") -> list[str]:
+    """The hub groups that hear of an event: its conversation's and every user's of its audience."""
+    groups = [user_group(event.workspace_id, user_id) for user_id in event.audience]
+    return [f"conversation.{event.conversation_id}", *groups] if event.conversation_id else groups
+
+
+def user_group(workspace_id: uuid.UUID, user_id: uuid.UUID) -> str:
+    return f"user.{workspace_id}.{user_id}"
+
+
+def frame_body(event: Event) -> dict[str, Any]:
+    """The event as it travels; the hub adds the cursor on delivery."""
+    return {
+        "type": event.type,
+        "id": event.id,
+        "version": event.version,
+        "workspace": str(event.workspace_id),
+        "conversation": str(event.conversation_id) if event.conversation_id else None,
+        "actor": event.actor,
+        "at": event.created_at.isoformat(),
+        "data": event.payload,
+    }
+
+
+_HORIZON = Func(
+    Func(function="pg_current_snapshot", output_field=Xid8Field()),
+    function="pg_snapshot_xmin",
+    output_field=Xid8Field(),
+)
+
+
+def read_after(cursor: Cursor, workspace_id: uuid.UUID, user_id: uuid.UUID) -> list[Event]:
+    """What the user missed in the workspace since the cursor, oldest first, below the horizon.
+
+    More than 5,000 events behind raises Gone: reading the state again is cheaper than replaying.
+    """
+    position = Tuple(Value(cursor.xid, output_field=Xid8Field()), Value(cursor.id))
+    events = list(
+        Event.objects.filter(
+            TupleGreaterThan(Tuple(F("xid"), F("id")), position),
+            workspace_id=workspace_id,
+            xid__lt=_HORIZON,
+            audience__contains=[user_id],
+        ).order_by("xid", "id")[: REPLAY_LIMIT + 1]
+    )
+    if len(events) > REPLAY_LIMIT:
+        raise Gone
+    return events
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an event stands and who hears of it, without its payload."""
+
+    xid: int
+    id: int
+    workspace_id: uuid.UUID
+    conversation_id: uuid.UUID | None
+    audience: list[uuid.UUID]
+
+
+def positions_after(cursor: Cursor, limit: int) -> tuple[list[Position], Cursor]:
+    """The next positions below the horizon, oldest first, and the cursor that stands after them."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """
+            with horizon as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xid)
+            select e.xid::text, e.id, e.workspace_id, e.conversation_id, e.audience, horizon.xid::text
+            from horizon left join lateral (
+                select event.* from realtime_event event
+                where (event.xid, event.id) > (%s::text::xid8, %s) and event.xid < horizon.xid
+                order by event.xid, event.id limit %s
+            ) e on true
+            """,
+            [str(cursor.xid), cursor.id, limit],
+        )
+        rows = sql.fetchall()
+    positions = [Position(int(xid), *rest) for xid, *rest, _ in rows if xid is not None]
+    if len(positions) == limit:
+        return positions, Cursor(positions[-1].xid, positions[-1].id)
+    return positions, Cursor(int(rows[0][-1]), 0)

@@ -1,0 +1,1 @@
+"""The product: conversations, messages, replies. Knows neither external nor agents."""

@@ -1,0 +1,34 @@
+"""Writes: each checks, writes and announces in one transaction. Every door calls these and nothing else."""
+
+from conversations.actions.conversations import (
+    archive_conversation,
+    choose_branch,
+    delete_conversation,
+    pin_conversation,
+    rename_conversation,
+    start_conversation,
+    unarchive_conversation,
+    unpin_conversation,
+    update_conversation,
+)
+from conversations.actions.messages import Posted, delete_message, edit_message, post_message
+from conversations.actions.replies import regenerate_reply, retry_reply, stop_reply
+
+__all__ = [
+    "Posted",
+    "archive_conversation",
+    "choose_branch",
+    "delete_conversation",
+    "delete_message",
+    "edit_message",
+    "pin_conversation",
+    "post_message",
+    "regenerate_reply",
+    "rename_conversation",
+    "retry_reply",
+    "start_conversation",
+    "stop_reply",
+    "unarchive_conversation",
+    "unpin_conversation",
+    "update_conversation",
+]

@@ -1,0 +1,66 @@
+"""Finding what an action is about: a foreign thing is as absent as one that never was."""
+
+import uuid
+
+from chatcore.llm.models import Model
+from chatcore.accounts.principals import Principal
+from chatcore.errors import FieldProblem, Invalid, NotFound
+from conversations.errors import NoModel
+from conversations.models import Conversation, Member, Message
+
+
+def find_conversation(
+    principal: Principal, conversation_id: uuid.UUID, grant: str = "conversations:read"
+) -> Conversation:
+    principal.require_any(grant)
+    found: Conversation | None = (
+        Conversation.objects.for_principal(principal, grant).filter(id=conversation_id).first()
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lock_conversation(principal: Principal, conversation_id: uuid.UUID, grant: str) -> Conversation:
+    """The conversation, locked until the transaction ends: what is added to it is added one after the other."""
+    find_conversation(principal, conversation_id, grant)
+    locked: Conversation | None = (
+        Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
+    )
+    if locked is None:
+        raise NotFound
+    return locked
+
+
+def find_message(principal: Principal, message_id: uuid.UUID, grant: str = "messages:read") -> Message:
+    principal.require_any(grant)
+    found: Message | None = Message.objects.for_principal(principal, grant).filter(id=message_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find_model(principal: Principal, name: str | None, *, otherwise: Model | None = None) -> Model:
+    """The model of that name, else the conversation's own if it may still be used, else the default one."""
+    usable = Model.objects.for_principal(principal)
+    if name:
+        chosen = usable.named(name)
+        if chosen is None or not principal.may("models:use", chosen.name):
+            detail = f"There is no model {name!r} for you. GET /api/v1/models/ lists those you may use."
+            raise Invalid(detail, errors=[FieldProblem("/model", detail, "unknown_model")])
+        return chosen
+    if (
+        otherwise is not None
+        and principal.may("models:use", otherwise.name)
+        and usable.filter(id=otherwise.id).exists()
+    ):
+        return otherwise
+    default = Model.objects.default_for(principal)
+    if default is None or not principal.may("models:use", default.name):
+        raise NoModel
+    return default
+
+
+def audience_of(conversation_id: uuid.UUID) -> list[uuid.UUID]:
+    """The users who hear of what happens in the conversation."""
+    return list(Member.objects.filter(conversation=conversation_id).values_list("user_id", flat=True))

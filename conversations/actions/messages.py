@@ -1,0 +1,157 @@
+"""Actions that add, change or take away messages."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from chatcore.accounts.principals import Principal
+from chatcore.errors import FieldProblem, Invalid
+from chatcore.realtime.log import announce
+from conversations import events
+from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.actions.replies import new_reply, queue_reply
+from conversations.errors import NotEditable, StillRunning
+from conversations.models import Conversation, Member, Message
+from conversations.texts import checked_params, checked_text
+from conversations.titles import draft_title
+
+WRITE = "messages:write"
+LEAF = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A message and the reply that was queued for it. `repeated`: the same client_id had been stored before."""
+
+    message: Message
+    reply: Message | None
+    repeated: bool = False
+
+
+@transaction.atomic
+def post_message(
+    principal: Principal,
+    conversation_id: uuid.UUID,
+    *,
+    text: str,
+    parent: uuid.UUID | None = LEAF,
+    model: str | None = None,
+    params: dict[str, Any] | None = None,
+    respond: bool = True,
+    client_id: uuid.UUID | None = None,
+    reply_id: uuid.UUID | None = None,
+) -> Posted:
+    """Add a message, below the active leaf unless `parent` says where, and queue a model's reply to it.
+
+    A reply still running above it is waited for: replies of one branch are made one after the other.
+    """
+    text = checked_text(text)
+    conversation = lock_conversation(principal, conversation_id, WRITE)
+    if client_id is not None and (posted := _posted_before(conversation, client_id)):
+        return posted
+    parent_id = conversation.active_leaf_id if parent == LEAF else _checked_parent(conversation, parent)
+    responder = find_model(principal, model, otherwise=conversation.model) if respond else None
+    message = Message(
+        workspace_id=conversation.workspace_id,
+        conversation=conversation,
+        parent_id=parent_id,
+        author=Message.Author.INTEGRATION if principal.integration else Message.Author.USER,
+        user=principal.user,
+        integration=principal.integration,
+        text=text,
+        client_id=client_id,
+    )
+    reply = new_reply(responder, checked_params(params or {}), reply_id) if responder else None
+    return _add(principal, conversation, message, reply)
+
+
+@transaction.atomic
+def edit_message(
+    principal: Principal,
+    message_id: uuid.UUID,
+    *,
+    text: str,
+    model: str | None = None,
+    reply_id: uuid.UUID | None = None,
+) -> Posted:
+    """A new sibling with the new text, and a reply to it: nothing that was said is lost."""
+    old = find_message(principal, message_id, WRITE)
+    if old.is_reply:
+        raise NotEditable
+    return post_message(
+        principal,
+        old.conversation_id,
+        text=text,
+        parent=old.parent_id,
+        model=model,
+        reply_id=reply_id,
+    )
+
+
+@transaction.atomic
+def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
+    """The message and everything below it, for good. The reader is left at the newest end of what remains."""
+    message = find_message(principal, message_id, WRITE)
+    conversation = lock_conversation(principal, message.conversation_id, WRITE)
+    below = Message.objects.below(message.id)
+    if Message.objects.filter(id__in=below, status__in=["queued", "streaming"]).exists():
+        raise StillRunning
+    if conversation.active_leaf_id in below:
+        conversation.active_leaf_id = _end_without(conversation, message)
+        conversation.save(update_fields=["active_leaf"])
+    doomed = Message.objects.filter(id__in=below)
+    doomed._raw_delete(doomed.db)
+    body = events.MessageDeleted(message=message.id, parent=message.parent_id)
+    announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
+    return conversation
+
+
+def _add(principal: Principal, conversation: Conversation, message: Message, reply: Message | None) -> Posted:
+    message.save(force_insert=True)
+    audience = audience_of(conversation.id)
+    created = events.MessageCreated(
+        message=message.id,
+        parent=message.parent_id,
+        author=message.author,
+        text=message.text,
+        client_id=message.client_id,
+    )
+    announce(*events.about(conversation, audience, events.actor_of(principal), created))
+    if reply:
+        queue_reply(principal, conversation, message, reply, audience)
+    now = timezone.now()
+    conversation.active_leaf = reply or message
+    conversation.last_message_at = now
+    if not conversation.title:
+        conversation.title = draft_title(message.text)
+    conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
+    Member.objects.filter(conversation=conversation).update(last_message_at=now)
+    return Posted(message, reply)
+
+
+def _posted_before(conversation: Conversation, client_id: uuid.UUID) -> Posted | None:
+    message = Message.objects.filter(conversation=conversation, client_id=client_id).first()
+    if message is None:
+        return None
+    reply = Message.objects.filter(parent=message, author=Message.Author.ASSISTANT).order_by("id").first()
+    return Posted(message, reply, repeated=True)
+
+
+def _checked_parent(conversation: Conversation, parent_id: uuid.UUID | None) -> uuid.UUID | None:
+    if parent_id is None or Message.objects.filter(conversation=conversation, id=parent_id).exists():
+        return parent_id
+    detail = "The parent is not a message of this conversation."
+    raise Invalid(detail, errors=[FieldProblem("/parent", detail, "unknown_parent")])
+
+
+def _end_without(conversation: Conversation, message: Message) -> uuid.UUID | None:
+    sibling = (
+        Message.objects.filter(conversation=conversation, parent=message.parent_id)
+        .exclude(id=message.id)
+        .order_by("-id")
+        .first()
+    )
+    return Message.objects.newest_leaf_below(sibling.id) if sibling else message.parent_id

@@ -1,0 +1,134 @@
+"""Actions on replies: queue, stop, retry, regenerate."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from chatcore.accounts.principals import Principal
+from chatcore.ids import uuid7
+from chatcore.llm.models import Model
+from chatcore.realtime.hub import hub
+from chatcore.realtime.log import announce
+from conversations import events
+from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.control import STOP_GROUP
+from conversations.enqueue import enqueue_answer, wake_followers
+from conversations.errors import AlreadyFinished, NotAReply, StillRunning
+from conversations.models import Conversation, Message
+
+WRITE = "replies:write"
+
+
+def new_reply(
+    model: Model, params: dict[str, Any] | None = None, reply_id: uuid.UUID | None = None
+) -> Message:
+    """A reply by the model, not stored yet."""
+    return Message(
+        id=reply_id or uuid7(),
+        author=Message.Author.ASSISTANT,
+        status=Message.Status.QUEUED,
+        model=model,
+        model_label=model.label,
+        params=params or {},
+    )
+
+
+def queue_reply(
+    principal: Principal,
+    conversation: Conversation,
+    parent: Message,
+    reply: Message,
+    audience: list[uuid.UUID],
+) -> None:
+    """Store a new reply to `parent` that waits for a worker. Runs inside the caller's transaction."""
+    reply.workspace_id = conversation.workspace_id
+    reply.conversation = conversation
+    reply.parent = parent
+    reply.user = principal.user
+    reply.save(force_insert=True)
+    _enqueue(principal, conversation, reply, audience)
+
+
+@transaction.atomic
+def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
+    """End a reply and keep its text so far. One that waits ends here; one that runs is ended by its worker."""
+    reply = _find_reply(principal, reply_id)
+    conversation = lock_conversation(principal, reply.conversation_id, WRITE)
+    reply = _locked(reply_id)
+    if not reply.is_running:
+        return reply
+    reply.stop_requested_at = Now()
+    if reply.status == Message.Status.QUEUED:
+        reply.status = Message.Status.STOPPED
+        reply.finished_at = Now()
+        body = events.ReplyStopped(**events.reply_state(reply), text=reply.text)
+        announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
+        wake_followers(reply.id)
+    reply.save(update_fields=["stop_requested_at", "status", "finished_at"])
+    reply.refresh_from_db()
+    request = {"type": "reply.stop", "data": {"message": str(reply.id)}}
+    transaction.on_commit(lambda: hub.publish([STOP_GROUP], request), robust=True)
+    return reply
+
+
+@transaction.atomic
+def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None = None) -> Message:
+    """Make a failed or stopped reply anew, in its own place."""
+    reply = _find_reply(principal, reply_id)
+    conversation = lock_conversation(principal, reply.conversation_id, WRITE)
+    reply = _locked(reply_id)
+    if reply.is_running:
+        raise StillRunning
+    if reply.status == Message.Status.DONE:
+        raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
+    responder = find_model(principal, model, otherwise=reply.model or conversation.model)
+    reply.model, reply.model_label = responder, responder.label
+    reply.status = Message.Status.QUEUED
+    reply.text = reply.reasoning = reply.finish_reason = ""
+    reply.error = reply.usage = reply.stop_requested_at = reply.started_at = reply.finished_at = None
+    reply.route = []
+    reply.restarts = 0
+    reply.save()
+    _enqueue(principal, conversation, reply, audience_of(conversation.id))
+    return reply
+
+
+@transaction.atomic
+def regenerate_reply(
+    principal: Principal, reply_id: uuid.UUID, *, model: str | None = None, new_id: uuid.UUID | None = None
+) -> Message:
+    """Another reply beside this one, by the same model or another; the reader is shown the new one."""
+    old = _find_reply(principal, reply_id)
+    conversation = lock_conversation(principal, old.conversation_id, WRITE)
+    if old.is_running:
+        raise StillRunning
+    if old.parent is None:
+        raise NotAReply("This reply answers no message, so there is nothing to answer again.")
+    responder = find_model(principal, model, otherwise=old.model or conversation.model)
+    reply = new_reply(responder, old.params, new_id)
+    queue_reply(principal, conversation, old.parent, reply, audience_of(conversation.id))
+    conversation.active_leaf = reply
+    conversation.save(update_fields=["active_leaf"])
+    return reply
+
+
+def _enqueue(
+    principal: Principal, conversation: Conversation, reply: Message, audience: list[uuid.UUID]
+) -> None:
+    body = events.ReplyQueued(**events.reply_state(reply))
+    announce(*events.about(conversation, audience, events.actor_of(principal), body))
+    enqueue_answer(reply.id)
+
+
+def _locked(reply_id: uuid.UUID) -> Message:
+    reply: Message = Message.objects.select_for_update(no_key=True, of=["self"]).get(id=reply_id)
+    return reply
+
+
+def _find_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
+    reply = find_message(principal, reply_id, WRITE)
+    if not reply.is_reply:
+        raise NotAReply
+    return reply

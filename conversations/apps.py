@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class ConversationsConfig(AppConfig):
+    name = "conversations"
+    label = "conversations"
+
+    def ready(self) -> None:
+        from chatcore.processes.worker import register_service
+        from conversations import subscriptions
+        from conversations.runner import Runner
+
+        register_service(Runner)
+        subscriptions.register()

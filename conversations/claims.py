@@ -1,0 +1,202 @@
+"""Who runs a reply: set-based statements in which the row decides.
+
+A claim raises `attempt`; every later write names it and changes nothing when another worker has claimed since.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Greatest
+
+from chatcore.realtime.catalogue import EventBody
+from chatcore.realtime.log import Announcement, announce
+from conversations import events
+from conversations.models import Member, Message
+
+STALLED_SECONDS = 5
+MAX_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One reply this worker may produce, under this attempt."""
+
+    id: uuid.UUID
+    attempt: int
+    workspace_id: uuid.UUID
+    conversation_id: uuid.UUID
+    parent_id: uuid.UUID | None
+    model_id: uuid.UUID | None
+    model_label: str
+    user_id: uuid.UUID | None
+    restarts: int = 0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return {
+            "message": self.id,
+            "parent": self.parent_id,
+            "model": self.model_label,
+            "attempt": self.attempt,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The text so far of a claimed reply."""
+
+    id: uuid.UUID
+    attempt: int
+    text: str
+    reasoning: str
+
+
+@transaction.atomic
+def claim_replies(limit: int) -> list[Claim]:
+    """Take up to `limit` queued replies, oldest first, and announce their start.
+
+    One below a reply that still runs is left: its turn comes when that one has ended.
+    """
+    claims = [Claim(*row) for row in _rows(_CLAIM, {"limit": limit})]
+    announce_replies(
+        [
+            (
+                claim,
+                events.ReplyRestarted(**claim.state)
+                if claim.restarts
+                else events.ReplyStarted(**claim.state),
+            )
+            for claim in claims
+        ]
+    )
+    return claims
+
+
+def save_progress(progress: Sequence[Progress]) -> dict[uuid.UUID, bool]:
+    """Save texts and show signs of life, all in one statement.
+
+    Returns for each reply that is still ours whether somebody asked to stop it; a missing one is lost to us.
+    """
+    columns = zip(*((item.id, item.attempt, item.text, item.reasoning) for item in progress), strict=True)
+    ids, attempts, texts, reasonings = (list(column) for column in columns)
+    values = {"ids": ids, "attempts": attempts, "texts": texts, "reasonings": reasonings}
+    return {row[0]: row[1] for row in _rows(_SAVE, values)}
+
+
+def show_life(running: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, bool]:
+    """The sign of life alone, for replies whose text has not grown. Returns what `save_progress` returns."""
+    pairs = list(running)
+    values = {"ids": [pair[0] for pair in pairs], "attempts": [pair[1] for pair in pairs]}
+    return {row[0]: row[1] for row in _rows(_BEAT, values)}
+
+
+@transaction.atomic
+def release(claims: Iterable[Claim]) -> None:
+    """Give replies back to the queue: the worker stops, another begins them anew."""
+    for claim in claims:
+        Message.objects.filter(id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING).update(
+            status=Message.Status.QUEUED, heartbeat_at=None, restarts=Greatest("restarts", 1)
+        )
+
+
+@transaction.atomic
+def sweep_stalled() -> int:
+    """Put replies of dead workers back into the queue; returns how many.
+
+    One that somebody asked to stop ends as stopped. One that three workers died of ends as failed.
+    """
+    rows = _rows(_SWEEP, {"seconds": STALLED_SECONDS, "deaths": MAX_DEATHS, "error": _LOST_ERROR})
+    ended: list[tuple[Claim, EventBody]] = []
+    for *columns, status, text, error in rows:
+        claim = Claim(*columns)
+        if status == Message.Status.STOPPED:
+            ended.append((claim, events.ReplyStopped(**claim.state, text=text)))
+        elif status == Message.Status.FAILED:
+            ended.append((claim, events.ReplyFailed(**claim.state, text=text, error=error)))
+    announce_replies(ended)
+    return len(rows)
+
+
+def announce_replies(bodies: Sequence[tuple[Claim, EventBody]]) -> None:
+    """Announce what happened to replies, to the members of each conversation."""
+    if not bodies:
+        return
+    audiences: dict[uuid.UUID, list[uuid.UUID]] = {}
+    members = Member.objects.filter(conversation__in={claim.conversation_id for claim, _ in bodies})
+    for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
+        audiences.setdefault(conversation_id, []).append(user_id)
+    announce(
+        *(
+            Announcement(
+                body=body,
+                workspace=claim.workspace_id,
+                conversation=claim.conversation_id,
+                actor=events.SYSTEM,
+                audience=tuple(audiences.get(claim.conversation_id, ())),
+            )
+            for claim, body in bodies
+        )
+    )
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as sql:
+        sql.execute(statement, values)
+        rows: list[tuple[Any, ...]] = sql.fetchall()
+    return rows
+
+
+_COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_label,
+    m.user_id, m.restarts"""
+
+_CLAIM = f"""
+with taken as (
+    select q.id from conversations_message q
+    where q.status = 'queued' and not exists (
+        select from conversations_message asked
+        join conversations_message above on above.id = asked.parent_id
+        where asked.id = q.parent_id and above.status in ('queued', 'streaming')
+    )
+    order by q.id limit %(limit)s for no key update of q skip locked
+)
+update conversations_message m
+set status = 'streaming', attempt = m.attempt + 1, text = '', reasoning = '',
+    heartbeat_at = now(), started_at = now()
+from taken where m.id = taken.id
+returning {_COLUMNS}
+"""  # noqa: S608
+
+_OURS = "m.id = mine.id and m.attempt = mine.attempt and m.status = 'streaming'"
+
+_SAVE = f"""
+update conversations_message m
+set text = mine.text, reasoning = mine.reasoning, heartbeat_at = now()
+from unnest(%(ids)s::uuid[], %(attempts)s::smallint[], %(texts)s::text[], %(reasonings)s::text[])
+    as mine(id, attempt, text, reasoning)
+where {_OURS} returning m.id, m.stop_requested_at is not null
+"""  # noqa: S608
+
+_BEAT = f"""
+update conversations_message m set heartbeat_at = now()
+from unnest(%(ids)s::uuid[], %(attempts)s::smallint[]) as mine(id, attempt)
+where {_OURS} returning m.id, m.stop_requested_at is not null
+"""  # noqa: S608
+
+_SWEEP = f"""
+update conversations_message m
+set status = case when m.stop_requested_at is not null then 'stopped'
+                  when m.restarts + 1 >= %(deaths)s then 'failed' else 'queued' end,
+    error = case when m.stop_requested_at is null and m.restarts + 1 >= %(deaths)s then %(error)s::jsonb end,
+    finished_at = case when m.stop_requested_at is not null or m.restarts + 1 >= %(deaths)s then now() end,
+    heartbeat_at = null, restarts = m.restarts + 1
+where m.status = 'streaming' and m.heartbeat_at < now() - make_interval(secs => %(seconds)s)
+returning {_COLUMNS}, m.status, m.text, m.error
+"""  # noqa: S608
+
+_LOST_ERROR = (
+    '{"code": "worker_lost", "detail": "The workers that made this reply died three times. Try again, '
+    'or tell the staff if it happens again.", "retryable": true}'
+)

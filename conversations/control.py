@@ -1,0 +1,3 @@
+"""Groups by which requests reach the workers."""
+
+STOP_GROUP = "control.stop"

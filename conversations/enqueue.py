@@ -1,0 +1,24 @@
+"""The conversations' jobs by name, enqueued in the transaction of the rows they are about."""
+
+import uuid
+
+from chatcore import jobs
+from conversations.models import Message
+
+ANSWER = "conversations.answer"
+TITLE = "conversations.title"
+
+
+def enqueue_answer(reply_id: uuid.UUID) -> None:
+    jobs.defer(ANSWER, reply_id=str(reply_id))
+
+
+def enqueue_title(conversation_id: uuid.UUID) -> None:
+    jobs.defer(TITLE, conversation_id=str(conversation_id))
+
+
+def wake_followers(reply_id: uuid.UUID) -> None:
+    """Replies queued below this one waited for its end: give each a job."""
+    waiting = Message.objects.filter(parent__parent=reply_id, status=Message.Status.QUEUED)
+    for follower_id in waiting.values_list("id", flat=True):
+        enqueue_answer(follower_id)

@@ -1,0 +1,140 @@
+"""The conversations' part of the catalogue: events (durable) and signals (moments)."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from chatcore.accounts.principals import Principal
+from chatcore.realtime.catalogue import EventBody, SignalBody
+from chatcore.realtime.log import Announcement
+from conversations.models import Conversation, Message
+
+SYSTEM = "system"
+
+
+class ConversationState(EventBody):
+    """What a list shows of a conversation."""
+
+    title: str
+    model: str | None
+
+
+class ConversationCreated(ConversationState, type="conversation.created"):
+    """A conversation was started."""
+
+
+class ConversationUpdated(ConversationState, type="conversation.updated"):
+    """Its title, model, parameters, branch or place in somebody's list changed; `changed` names which."""
+
+    changed: tuple[str, ...]
+
+
+class ConversationDeleted(EventBody, type="conversation.deleted"):
+    """It is gone, with everything in it."""
+
+
+class MessageCreated(EventBody, type="message.created"):
+    """A message was added below `parent`."""
+
+    message: uuid.UUID
+    parent: uuid.UUID | None
+    author: Literal["user", "assistant", "agent", "integration", "system"]
+    text: str
+    client_id: uuid.UUID | None = None
+
+
+class MessageDeleted(EventBody, type="message.deleted"):
+    """A message and everything below it are gone."""
+
+    message: uuid.UUID
+    parent: uuid.UUID | None
+
+
+class ReplyState(EventBody):
+    """Which reply, and below which message it stands."""
+
+    message: uuid.UUID
+    parent: uuid.UUID | None
+    model: str
+    attempt: int
+
+
+class ReplyQueued(ReplyState, type="reply.queued"):
+    """A reply waits for a worker."""
+
+
+class ReplyStarted(ReplyState, type="reply.started"):
+    """A worker asks the model."""
+
+
+class ReplyRestarted(ReplyState, type="reply.restarted"):
+    """The text so far is void: another worker begins anew under this attempt."""
+
+
+class ReplyEnded(ReplyState):
+    text: str
+    usage: dict[str, Any] | None = None
+
+
+class ReplyCompleted(ReplyEnded, type="reply.completed"):
+    """The answer is whole."""
+
+
+class ReplyStopped(ReplyEnded, type="reply.stopped"):
+    """Somebody stopped it; the text so far is kept."""
+
+
+class ReplyFailed(ReplyEnded, type="reply.failed"):
+    """It could not be finished; the text so far is kept and `error` says why."""
+
+    error: dict[str, Any]
+
+
+class ReplyDelta(SignalBody, type="reply.delta"):
+    """More of a running reply: `offset` counts the characters of the part's text before `text`.
+
+    Web pages get `html` too: finished blocks from index `first` on, and the open `tail` behind them;
+    `reset` replaces every block shown.
+    """
+
+    message: uuid.UUID
+    attempt: int
+    part: Literal["text", "reasoning"] = "text"
+    offset: int
+    text: str
+    html: dict[str, Any] | None = None
+
+
+def actor_of(principal: Principal) -> str:
+    if principal.integration is not None:
+        return f"integration:{principal.integration.id}"
+    return f"user:{principal.user.id}" if principal.user else SYSTEM
+
+
+def about(
+    conversation: Conversation, audience: Iterable[uuid.UUID], actor: str, *bodies: EventBody
+) -> list[Announcement]:
+    """Announcements about one conversation."""
+    return [
+        Announcement(
+            body=body,
+            workspace=conversation.workspace_id,
+            conversation=conversation.id,
+            actor=actor,
+            audience=tuple(audience),
+        )
+        for body in bodies
+    ]
+
+
+def state_of(conversation: Conversation) -> dict[str, Any]:
+    return {"title": conversation.title, "model": conversation.model.name if conversation.model else None}
+
+
+def reply_state(reply: Message) -> dict[str, Any]:
+    return {
+        "message": reply.id,
+        "parent": reply.parent_id,
+        "model": reply.model_label,
+        "attempt": reply.attempt,
+    }

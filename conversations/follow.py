@@ -1,0 +1,115 @@
+"""`follow` one reply to its end: join, snapshot, then newer deltas by offset. API streams and waits stand on it."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from chatcore.offload import offload
+from chatcore.realtime.frames import Frame
+from conversations.following import follow_conversation, unfollow_conversation
+from conversations.models import Message
+
+ENDINGS = {
+    Message.Status.DONE: "reply.completed",
+    Message.Status.FAILED: "reply.failed",
+    Message.Status.STOPPED: "reply.stopped",
+}
+BUFFER_FRAMES = 10_000
+LOOK_AGAIN_SECONDS = 5.0
+
+
+class ReplyWatch:
+    """A watcher of one reply. Open it before the reply's transaction commits, so that nothing can be missed.
+
+    A frame that cannot come (the process that published it died, the buffer is full) does not hang it: every five
+    silent seconds the row is looked at again.
+    """
+
+    def __init__(self, conversation_id: uuid.UUID, reply_id: uuid.UUID) -> None:
+        self.conversation_id = conversation_id
+        self.reply_id = reply_id
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue(BUFFER_FRAMES)
+        self._attempt = 0
+        self._lengths = {"text": 0, "reasoning": 0}
+
+    async def open(self) -> None:
+        await follow_conversation(self.conversation_id, self, "text")
+
+    async def close(self) -> None:
+        await unfollow_conversation(self.conversation_id, self, "text")
+
+    def receive(self, frame: Frame) -> None:
+        if frame.body["data"].get("message") == str(self.reply_id) and not self._frames.full():
+            self._frames.put_nowait(frame)
+
+    async def frames(self) -> AsyncIterator[dict[str, Any] | None]:
+        """The reply's frames, from wherever it is to its end, and None for five silent seconds.
+
+        A deleted reply just ends.
+        """
+        row = await offload(_row, self.reply_id)
+        while True:
+            if row is None:
+                return
+            if row.status in ENDINGS:
+                yield ending_frame(row)
+                return
+            try:
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    frame = await self._frames.get()
+            except TimeoutError:
+                row = await offload(_row, self.reply_id)
+                yield None
+                continue
+            body = self._newer(frame.body)
+            if body is not None:
+                yield body
+                if body["type"] in ENDINGS.values():
+                    return
+
+    async def finished(self, seconds: float) -> Message | None:
+        """The reply's row after its end, or as it is when the time is over; None if it was deleted."""
+        try:
+            async with asyncio.timeout(seconds):
+                async for _ in self.frames():
+                    pass
+        except TimeoutError:
+            pass
+        return await offload(_row, self.reply_id)
+
+    def _newer(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Cut what is known already; a newer attempt begins at zero."""
+        data = body["data"]
+        attempt = data.get("attempt", self._attempt)
+        if attempt > self._attempt:
+            self._attempt, self._lengths = attempt, {"text": 0, "reasoning": 0}
+        if body["type"] != "reply.delta":
+            return body
+        known = self._lengths[data["part"]]
+        fresh = data["text"][max(0, known - data["offset"]) :]
+        if attempt < self._attempt or data["offset"] > known or not fresh:
+            return None
+        self._lengths[data["part"]] = known + len(fresh)
+        return body | {"data": data | {"offset": known, "text": fresh}}
+
+
+def ending_frame(reply: Message) -> dict[str, Any]:
+    """The frame that tells of a reply's end, made from its row."""
+    data: dict[str, Any] = {
+        "message": str(reply.id),
+        "parent": str(reply.parent_id) if reply.parent_id else None,
+        "model": reply.model_label,
+        "attempt": reply.attempt,
+        "text": reply.text,
+        "usage": reply.usage,
+    }
+    if reply.status == Message.Status.FAILED:
+        data["error"] = reply.error
+    kind = ENDINGS[Message.Status(reply.status)]
+    return {"type": kind, "conversation": str(reply.conversation_id), "data": data}
+
+
+def _row(reply_id: uuid.UUID) -> Message | None:
+    found: Message | None = Message.objects.filter(id=reply_id).first()
+    return found

@@ -1,0 +1,234 @@
+"""The running replies of one conversation as this process's watchers follow them.
+
+One `Following` per watched conversation: it joins the hub, reads what is saved, and hands on deltas without gaps or
+repeats, as text for API clients and as rendered blocks for web pages; HTML is made only while a page looks.
+"""
+
+import asyncio
+import uuid
+from typing import Any, Literal
+
+from chatcore.offload import offload
+from chatcore.realtime.frames import Frame, signal
+from chatcore.realtime.hub import LOCAL, Watcher, hub
+from conversations.assembly import Assembly
+from conversations.events import ReplyDelta
+from conversations.models import Message
+from conversations.rendering.stream import BlockStream, Update
+
+RENDER_SECONDS = 0.125
+REREAD_SECONDS = 0.25
+
+Form = Literal["text", "html"]
+Part = Literal["text", "reasoning"]
+
+
+class FollowedReply:
+    """One running reply: its parts, and the blocks drawn from it while a page looks."""
+
+    def __init__(self, following: "Following", message_id: str, attempt: int) -> None:
+        self.message_id = message_id
+        self.attempt = attempt
+        self._following = following
+        self.parts: dict[Part, Assembly] = {
+            "text": Assembly(attempt, lambda offset, text: self._grown("text", offset, text)),
+            "reasoning": Assembly(attempt, lambda offset, text: self._grown("reasoning", offset, text)),
+        }
+        self.blocks: BlockStream | None = None
+        self.drawn = 0
+
+    def delta(self, part: Part, offset: int, text: str, update: Update | None = None) -> dict[str, Any]:
+        html = None
+        if update is not None:
+            html = {
+                "first": update.first,
+                "blocks": update.blocks,
+                "tail": update.tail,
+                "reset": update.reset,
+            }
+        body = ReplyDelta(
+            message=uuid.UUID(self.message_id),
+            attempt=self.attempt,
+            part=part,
+            offset=offset,
+            text=text,
+            html=html,
+        )
+        return signal(body, str(self._following.conversation_id))
+
+    def _grown(self, part: Part, offset: int, text: str) -> None:
+        self._following.emit("text", self.delta(part, offset, text))
+        if part == "reasoning":
+            self._following.emit("html", self.delta(part, offset, text))
+        elif self._following.is_drawing:
+            self._following.draw_soon()
+
+    def draw(self) -> None:
+        """Render what has come since the last time and send it to the pages."""
+        text = self.parts["text"]
+        if self.drawn == text.length:
+            return
+        offset, new = self.drawn, self._undrawn()
+        assert self.blocks
+        self._following.emit("html", self.delta("text", offset, new, self.blocks.update()))
+
+    def snapshot(self, form: Form) -> list[dict[str, Any]]:
+        """Everything so far, for one that joins now; what follows begins where this ends."""
+        bodies = []
+        for part, assembly in self.parts.items():
+            if not assembly.length and self.attempt == 0:
+                continue
+            update = None
+            if part == "text" and form == "html":
+                self.draw()
+                self._undrawn()
+                assert self.blocks
+                update = self.blocks.snapshot()
+            bodies.append(self.delta(part, 0, assembly.text, update))
+        return bodies
+
+    def _undrawn(self) -> str:
+        """Feed the blocks up to the text's end; returns what was new to them."""
+        if self.blocks is None:
+            self.blocks, self.drawn = BlockStream(message_id=self.message_id), 0
+        text = self.parts["text"]
+        new = text.text[self.drawn :]
+        self.blocks.feed(new)
+        self.drawn = text.length
+        return new
+
+
+class Following:
+    """All running replies of one conversation, for the watchers of this process."""
+
+    def __init__(self, conversation_id: uuid.UUID) -> None:
+        self.conversation_id = conversation_id
+        self.replies: dict[str, FollowedReply] = {}
+        self.watchers = 0
+        self.ready = asyncio.Event()
+        self._group = f"conversation.{conversation_id}"
+        self._rereading: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def group(self, form: Form) -> str:
+        return f"{LOCAL}{form}.{self.conversation_id}"
+
+    @property
+    def is_drawing(self) -> bool:
+        return self.group("html") in hub.groups
+
+    async def open(self) -> None:
+        await hub.join(self, self._group)
+        await self._read_saved()
+        self.ready.set()
+
+    async def close(self) -> None:
+        await hub.leave(self, self._group)
+        if self._timer:
+            self._timer.cancel()
+        if self._rereading:
+            self._rereading.cancel()
+
+    def emit(self, form: Form, body: dict[str, Any]) -> None:
+        hub.deliver(self.group(form), body)
+
+    def draw_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(RENDER_SECONDS, self._draw)
+
+    def receive(self, frame: Frame) -> None:
+        """A frame of the conversation: deltas are put together, events are handed on behind them."""
+        data = frame.body["data"]
+        if frame.type == "reply.delta":
+            reply = self._reply(data["message"], data["attempt"])
+            if reply:
+                reply.parts[data["part"]].add(data["offset"], data["text"])
+                self._close_hole(reply)
+            return
+        if frame.type in ("reply.started", "reply.restarted"):
+            self._reply(data["message"], data["attempt"])
+        elif frame.type in ("reply.completed", "reply.failed", "reply.stopped", "reply.queued"):
+            self.replies.pop(data["message"], None)
+        for form in ("text", "html"):
+            hub.deliver(self.group(form), frame.body)
+
+    def _reply(self, message_id: str, attempt: int) -> FollowedReply | None:
+        """The reply under this attempt: a newer one begins anew, an older one is no more of interest."""
+        known = self.replies.get(message_id)
+        if known is None or attempt > known.attempt:
+            known = self.replies[message_id] = FollowedReply(self, message_id, attempt)
+        return known if known.attempt == attempt else None
+
+    def _close_hole(self, reply: FollowedReply) -> None:
+        if (
+            any(part.has_hole for part in reply.parts.values())
+            and self._rereading is None
+            and self.ready.is_set()
+        ):
+            self._rereading = asyncio.get_running_loop().create_task(self._reread())
+
+    async def _reread(self) -> None:
+        """The saved text catches up within half a second: read it until every hole is closed."""
+        try:
+            while any(part.has_hole for reply in self.replies.values() for part in reply.parts.values()):
+                await self._read_saved()
+                await asyncio.sleep(REREAD_SECONDS)
+        finally:
+            self._rereading = None
+
+    async def _read_saved(self) -> None:
+        for message_id, attempt, text, reasoning in await offload(_running_replies, self.conversation_id):
+            reply = self._reply(str(message_id), attempt)
+            if reply:
+                reply.parts["reasoning"].add(0, reasoning)
+                reply.parts["text"].add(0, text)
+
+    def _draw(self) -> None:
+        self._timer = None
+        if not self.is_drawing:
+            return
+        for reply in self.replies.values():
+            reply.draw()
+
+
+def _running_replies(conversation_id: uuid.UUID) -> list[tuple[uuid.UUID, int, str, str]]:
+    running = Message.objects.filter(conversation=conversation_id, status=Message.Status.STREAMING)
+    return list(running.values_list("id", "attempt", "text", "reasoning"))
+
+
+_followings: dict[uuid.UUID, Following] = {}
+
+
+async def follow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
+    """Let the watcher hear the conversation from now on, beginning with what its running replies have said.
+
+    The caller has checked permission. `unfollow_conversation` undoes it.
+    """
+    following = _followings.get(conversation_id)
+    if following is None:
+        following = _followings[conversation_id] = Following(conversation_id)
+        following.watchers = 1
+        try:
+            await following.open()
+        except BaseException:
+            following.ready.set()
+            _followings.pop(conversation_id, None)
+            raise
+    else:
+        following.watchers += 1
+        await following.ready.wait()
+    await hub.join(watcher, following.group(form))
+    for reply in following.replies.values():
+        for body in reply.snapshot(form):
+            watcher.receive(Frame(body))
+
+
+async def unfollow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
+    following = _followings.get(conversation_id)
+    if following is None:
+        return
+    await hub.leave(watcher, following.group(form))
+    following.watchers -= 1
+    if following.watchers <= 0:
+        del _followings[conversation_id]
+        await following.close()

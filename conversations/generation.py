@@ -1,0 +1,150 @@
+"""`run_reply` alone produces assistant text: request → provider stream → deltas and saves → final save and events."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.db.models.functions import Now
+
+from chatcore.llm import routing
+from chatcore.llm.types import ProviderError
+from chatcore.offload import offload
+from chatcore.realtime.catalogue import EventBody
+from conversations import events
+from conversations.claims import announce_replies
+from conversations.context import build_request
+from conversations.enqueue import enqueue_title, wake_followers
+from conversations.models import Conversation, Message
+from conversations.streams import ReplyStream
+
+log = logging.getLogger(__name__)
+
+
+class Stopping(Exception):
+    """Somebody asked the reply to end; what was said is kept."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a reply ended."""
+
+    status: Message.Status
+    error: dict[str, Any] | None = None
+
+    DONE: ClassVar["Outcome"]
+    STOPPED: ClassVar["Outcome"]
+
+
+Outcome.DONE = Outcome(Message.Status.DONE)
+Outcome.STOPPED = Outcome(Message.Status.STOPPED)
+
+
+async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
+    """Produce one claimed reply to its end. Cancelling leaves it to the sweep or to `release`."""
+    route: list[dict[str, Any]] = []
+    try:
+        await _produce(stream, stop, route)
+        outcome = Outcome.DONE
+    except Stopping:
+        outcome = Outcome.STOPPED
+    except ProviderError as error:
+        outcome = Outcome(Message.Status.FAILED, _problem(error.code, error.words, retryable=error.retryable))
+        log.warning("reply %s failed: %s", stream.claim.id, error)
+    except Exception:
+        log.exception("reply %s failed", stream.claim.id)
+        words = "Something went wrong on this server. Try again; the error was logged."
+        outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
+    stream.flush()
+    await _finish_surely(stream, outcome, route)
+
+
+async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[str, Any]]) -> None:
+    """Read the model until it ends, or until stop is set, whatever it is doing then."""
+    reading = asyncio.ensure_future(_read(stream, route))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise Stopping
+        await reading
+    finally:
+        for task in (reading, stopping):
+            task.cancel()
+        await asyncio.gather(reading, stopping, return_exceptions=True)
+
+
+async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
+    request = await offload(build_request, stream.claim)
+    if stream.claim.model_id is None:
+        raise ProviderError("not_found", "the model was deleted")
+    if stream.claim.model_id is None:
+        raise ProviderError("not_found", "the model was deleted meanwhile")
+    answer = routing.answer(
+        stream.claim.model_id, request, on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt))
+    )
+    async with contextlib.aclosing(answer):
+        async for event in answer:
+            stream.take(event)
+
+
+async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> None:
+    """The final save waits for a database that is away: what was said is not lost while this worker lives."""
+    pause = 0.25
+    while True:
+        try:
+            await offload(finish_reply, stream, outcome, route)
+        except DatabaseError as error:
+            log.warning("reply %s cannot be saved yet (%s)", stream.claim.id, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+        else:
+            return
+
+
+@transaction.atomic
+def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> bool:
+    """The final, fenced save with its event; False if another worker owns the reply by now."""
+    claim = stream.claim
+    usage = dataclasses.asdict(stream.usage) if stream.usage else None
+    changed = Message.objects.filter(
+        id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING
+    ).update(
+        status=outcome.status,
+        text=stream.text,
+        reasoning=stream.reasoning,
+        error=outcome.error,
+        usage=usage,
+        route=route,
+        finish_reason=stream.finish_reason,
+        finished_at=Now(),
+        heartbeat_at=None,
+    )
+    if not changed:
+        return False
+    announce_replies([(claim, _ending(stream, outcome, usage))])
+    wake_followers(claim.id)
+    if outcome.status == Message.Status.DONE:
+        drafts = Conversation.objects.filter(
+            id=claim.conversation_id, title_source=Conversation.TitleSource.DRAFT
+        )
+        if drafts.exists():
+            enqueue_title(claim.conversation_id)
+    return True
+
+
+def _ending(stream: ReplyStream, outcome: Outcome, usage: dict[str, Any] | None) -> EventBody:
+    whole = stream.claim.state | {"text": stream.text, "usage": usage}
+    if outcome.status == Message.Status.DONE:
+        return events.ReplyCompleted(**whole)
+    if outcome.status == Message.Status.STOPPED:
+        return events.ReplyStopped(**whole)
+    return events.ReplyFailed(**whole, error=outcome.error)
+
+
+def _problem(code: str, detail: str, *, retryable: bool) -> dict[str, Any]:
+    return {"code": code, "detail": detail, "retryable": retryable}

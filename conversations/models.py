@@ -1,0 +1,216 @@
+"""Conversations, who reads them, and the tree of messages."""
+
+from typing import Any, ClassVar
+
+from chatcore.llm.models import Model
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from chatcore.accounts.models import Integration, Workspace
+from chatcore.ids import uuid7
+from conversations.querysets import ConversationQuerySet, MemberQuerySet, MessageQuerySet
+
+
+class Conversation(models.Model):
+    """A tree of messages, owned by one user. The active leaf names the branch the reader sees."""
+
+    class TitleSource(models.TextChoices):
+        """`draft`: cut from the first message; `generated`: by a model; `given`: by a person, never replaced."""
+
+        DRAFT = "draft"
+        GENERATED = "generated"
+        GIVEN = "given"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="conversations")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
+    )
+    title = models.CharField(max_length=200, blank=True)
+    title_source = models.CharField(max_length=10, choices=TitleSource.choices, default=TitleSource.DRAFT)
+    model = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    system = models.TextField(blank=True, help_text="Instructions every reply follows.")
+    params = models.JSONField(default=dict, blank=True)
+    active_leaf = models.ForeignKey(
+        "Message", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_message_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = ConversationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(title_source__in=["draft", "generated", "given"]),
+                name="conversation_title_source",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title or "New chat"
+
+
+class Member(models.Model):
+    """A reader of a conversation, with what is per reader: the list reads from here alone."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="conversation_members",
+        db_index=False,
+    )
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    last_message_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True)
+    pinned = models.BooleanField(default=False)
+
+    objects: ClassVar[Any] = MemberQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "conversation"], name="member_unique")]
+        indexes = [
+            models.Index(
+                "user",
+                "workspace",
+                models.F("last_message_at").desc(),
+                models.F("conversation").desc(),
+                name="member_open_list",
+                condition=Q(archived_at__isnull=True),
+            ),
+            models.Index(
+                "user",
+                "workspace",
+                models.F("last_message_at").desc(),
+                models.F("conversation").desc(),
+                name="member_archived_list",
+                condition=Q(archived_at__isnull=False),
+            ),
+            models.Index(
+                "user",
+                "workspace",
+                models.F("last_message_at").desc(),
+                models.F("conversation").desc(),
+                name="member_pinned_list",
+                condition=Q(archived_at__isnull=True, pinned=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} reads {self.conversation}"
+
+
+class Message(models.Model):
+    """One node of a conversation's tree.
+
+    A plain message is `done` from the start. A reply is a message that a responder produces; its life is
+    `queued → streaming → done | failed | stopped`. `attempt` is the fence: a claim raises it, and every later
+    write names it, so a worker that comes late changes nothing.
+    """
+
+    class Author(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+        AGENT = "agent"
+        INTEGRATION = "integration"
+        SYSTEM = "system"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        STREAMING = "streaming"
+        DONE = "done"
+        FAILED = "failed"
+        STOPPED = "stopped"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    parent = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="children", db_index=False
+    )
+    author = models.CharField(max_length=12, choices=Author.choices)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    integration = models.ForeignKey(
+        Integration, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DONE)
+    client_id = models.UUIDField(
+        null=True, blank=True, help_text="Made by the sender: the same one is stored once."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    model = models.ForeignKey(
+        Model, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    model_label = models.CharField(max_length=200, blank=True)
+    params = models.JSONField(
+        default=dict, blank=True, help_text="Parameters of this reply, over its conversation's."
+    )
+    attempt = models.PositiveSmallIntegerField(default=0)
+    restarts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often a worker was lost while making it."
+    )
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    error = models.JSONField(null=True, blank=True, help_text="{code, detail, retryable} of a failed reply")
+    usage = models.JSONField(
+        null=True, blank=True, help_text="Tokens as the provider counted them; absent: unknown"
+    )
+    route = models.JSONField(
+        default=list, blank=True, help_text="Deployments tried: [{deployment, provider, outcome, seconds}]"
+    )
+
+    objects: ClassVar[Any] = MessageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "streaming", "done", "failed", "stopped"]),
+                name="message_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(author__in=["user", "assistant", "agent", "integration", "system"]),
+                name="message_author",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="done") | Q(author__in=["assistant", "agent"]),
+                name="message_only_replies_run",
+            ),
+            models.CheckConstraint(condition=~Q(id=models.F("parent")), name="message_not_its_own_parent"),
+            models.UniqueConstraint(
+                fields=["conversation", "client_id"],
+                name="message_client_id",
+                condition=Q(client_id__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["parent", "id"], name="message_children"),
+            models.Index(fields=["conversation", "id"], name="message_in_conversation"),
+            models.Index(
+                fields=["conversation", "id"], name="message_roots", condition=Q(parent__isnull=True)
+            ),
+            models.Index(fields=["id"], name="message_queued", condition=Q(status="queued")),
+            models.Index(fields=["id"], name="message_streaming", condition=Q(status="streaming")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} {self.id}"
+
+    @property
+    def is_reply(self) -> bool:
+        return self.author in (self.Author.ASSISTANT, self.Author.AGENT)
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in (self.Status.QUEUED, self.Status.STREAMING)

@@ -1,0 +1,134 @@
+"""Reads, chainable. Access is decided here: what `for_principal` leaves out does not exist for the asker."""
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import F, Value
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+
+from chatcore.accounts.principals import Principal
+
+if TYPE_CHECKING:
+    from conversations.models import Message
+
+BRANCH_PAGE = 30
+
+
+class ConversationQuerySet(models.QuerySet[Any]):
+    def for_principal(
+        self, principal: Principal, grant: str = "conversations:read"
+    ) -> "ConversationQuerySet":
+        """The conversations of the principal's workspace that its user is a member of and its key may touch."""
+        if principal.user is None:
+            return self.none()
+        mine = self.filter(workspace=principal.workspace, members__user=principal.user)
+        allowed = principal.selectors(grant)
+        return mine if allowed is None else mine.filter(id__in=_uuids(allowed))
+
+
+class MemberQuerySet(models.QuerySet[Any]):
+    def for_principal(self, principal: Principal) -> "MemberQuerySet":
+        """The principal's own list of conversations, newest first."""
+        if principal.user is None:
+            return self.none()
+        mine = self.filter(user=principal.user, workspace=principal.workspace)
+        allowed = principal.selectors("conversations:read")
+        if allowed is not None:
+            mine = mine.filter(conversation_id__in=_uuids(allowed))
+        return mine.select_related("conversation__model").order_by("-last_message_at", "-conversation_id")
+
+    def open(self) -> "MemberQuerySet":
+        return self.filter(archived_at__isnull=True)
+
+    def archived(self) -> "MemberQuerySet":
+        return self.filter(archived_at__isnull=False)
+
+    def before(self, last_message_at: datetime, conversation_id: uuid.UUID) -> "MemberQuerySet":
+        """Older than the given position, by row comparison: the OR form reads 40,000 rows where this reads 50."""
+        position = Tuple(Value(last_message_at), Value(conversation_id))
+        return self.filter(TupleLessThan(Tuple(F("last_message_at"), F("conversation_id")), position))
+
+
+class MessageQuerySet(models.QuerySet[Any]):
+    def for_principal(self, principal: Principal, grant: str = "messages:read") -> "MessageQuerySet":
+        if principal.user is None:
+            return self.none()
+        mine = self.filter(workspace=principal.workspace, conversation__members__user=principal.user)
+        allowed = principal.selectors(grant)
+        return mine if allowed is None else mine.filter(conversation_id__in=_uuids(allowed))
+
+    def branch(self, leaf_id: uuid.UUID | None, limit: int = BRANCH_PAGE) -> list["Message"]:
+        """The newest `limit` messages of the path that ends at the leaf, oldest first.
+
+        Each carries `sibling_count` and `sibling_number` (from 1) for its branch arrows.
+        """
+        if leaf_id is None:
+            return []
+        return list(self.raw(_BRANCH, {"leaf": leaf_id, "limit": limit}))
+
+    def newest_leaf_below(self, message_id: uuid.UUID) -> uuid.UUID:
+        """The end of the branch through the message that was added to last; the message itself if it is a leaf."""
+        rows = list(self.raw(_NEWEST_LEAF, {"message": message_id}))
+        return rows[0].id if rows else message_id
+
+    def below(self, message_id: uuid.UUID) -> list[uuid.UUID]:
+        """The ids of the message and everything under it."""
+        return [row.id for row in self.raw(_BELOW, {"message": message_id})]
+
+    def path(self, leaf_id: uuid.UUID, limit: int) -> list["Message"]:
+        """Like `branch`, without the sibling counts: what a model is given to read."""
+        return list(self.raw(_PATH, {"leaf": leaf_id, "limit": limit}))
+
+
+_UPWARDS = """
+with recursive up as (
+    select m.*, 1 as step from conversations_message m where m.id = %(leaf)s
+    union all
+    select p.*, up.step + 1 from up join conversations_message p on p.id = up.parent_id where up.step < %(limit)s
+)
+"""
+
+_PATH = f"{_UPWARDS} select up.* from up order by up.step desc"  # noqa: S608
+
+_BRANCH = f"""{_UPWARDS}
+select up.*, siblings.total as sibling_count, siblings.number as sibling_number
+from up left join lateral (
+    select count(*) as total, count(*) filter (where s.id <= up.id) as number
+    from conversations_message s
+    where (up.parent_id is not null and s.parent_id = up.parent_id)
+       or (up.parent_id is null and s.parent_id is null and s.conversation_id = up.conversation_id)
+) siblings on true
+order by up.step desc
+"""  # noqa: S608
+
+_BELOW = """
+with recursive down as (
+    select m.id from conversations_message m where m.id = %(message)s
+    union all
+    select c.id from down join conversations_message c on c.parent_id = down.id
+)
+select id from down
+"""
+
+_NEWEST_LEAF = """
+with recursive down as (
+    select m.id, 1 as step from conversations_message m where m.id = %(message)s
+    union all
+    select child.id, down.step + 1 from down cross join lateral (
+        select c.id from conversations_message c where c.parent_id = down.id order by c.id desc limit 1
+    ) child
+)
+select id from down order by step desc limit 1
+"""
+
+
+def _uuids(values: frozenset[str]) -> list[uuid.UUID]:
+    found = []
+    for value in values:
+        try:
+            found.append(uuid.UUID(value))
+        except ValueError:
+            continue
+    return found

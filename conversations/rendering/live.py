@@ -1,0 +1,57 @@
+"""The inside of the paragraph that is being written: read anew with every update, but only where it is unsettled."""
+
+from html import escape
+from typing import Any
+
+from markdown_it.token import Token
+
+from conversations.rendering import sanitise
+from conversations.rendering.completion import MARKS, completed
+from conversations.rendering.markdown import MARKDOWN, inline_tokens
+
+MIN_SETTLED = 60  # characters worth being put away
+MAX_UNSETTLED = 1_500  # characters; more are put away as they are written: only this preview can suffer
+
+
+class LiveText:
+    """Text of one paragraph, heading or cell that only ever grows."""
+
+    def __init__(self) -> None:
+        self._settled = ""
+        self._settled_html = ""
+
+    def html(self, text: str, env: dict[str, Any]) -> str:
+        """Safe HTML of `text`, with what is open at its end closed as it will probably be."""
+        if not text.startswith(self._settled):
+            self._settled = self._settled_html = ""
+        unsettled = text[len(self._settled) :]
+        tokens = inline_tokens(completed(unsettled), env)
+        html = self._settled_html + inline_html(tokens, env)
+        if len(unsettled) >= MIN_SETTLED:
+            self._settle(unsettled, tokens, env)
+        return html
+
+    def _settle(self, unsettled: str, tokens: list[Token], env: dict[str, Any]) -> None:
+        """Put away what later text will not change: up to the last space, if no mark stands without its partner."""
+        last = tokens[-1]
+        kept, space, rest = last.content.rpartition(" ")
+        is_sure = last.type == "text" and not last.level and space and unsettled.endswith(rest)
+        if is_sure and not any(_is_undecided(token) for token in tokens):
+            head = [*tokens[:-1], Token("text", "", 0, content=kept + space)]
+            self._put_away(unsettled[: len(unsettled) - len(rest)], inline_html(head, env))
+        elif len(unsettled) > MAX_UNSETTLED:
+            self._put_away(unsettled, escape(unsettled, quote=False))
+
+    def _put_away(self, text: str, html: str) -> None:
+        self._settled += text
+        self._settled_html += html
+
+
+def _is_undecided(token: Token) -> bool:
+    return token.type == "text" and MARKS.search(token.content) is not None
+
+
+def inline_html(tokens: list[Token], env: dict[str, Any]) -> str:
+    if len(tokens) == 1 and tokens[0].type == "text":
+        return escape(tokens[0].content, quote=False)
+    return sanitise.clean(MARKDOWN.renderer.renderInline(tokens, MARKDOWN.options, env))

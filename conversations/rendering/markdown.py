@@ -1,0 +1,110 @@
+"""The Markdown dialect of messages: CommonMark without HTML, with tables, tasks, strikethrough, footnotes and maths."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+
+from conversations.rendering import links
+from conversations.rendering.maths import maths
+from conversations.rendering.renderer import MessageRenderer
+
+MAX_NESTING = 60  # levels of blocks, two per list
+MAX_INLINE = 20_000  # characters of one paragraph or cell; longer ones are shown as they are written
+SENTINEL = "\ufdd0"  # a noncharacter, so no message's own: marks a place inside rendered text
+UNPRINTABLE = re.compile(f"[\0\ud800-\udfff{SENTINEL}]")
+
+References = dict[str, Any]
+
+
+class MessageMarkdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802
+        return links.is_allowed(url)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A parsed stretch of text: its top-level blocks as groups of tokens, and what it defines for others."""
+
+    groups: tuple[tuple[Token, ...], ...]
+    env: dict[str, Any]
+
+    @property
+    def references(self) -> References:
+        """Link reference definitions, those known before and its own, by normalised label."""
+        found: References = self.env["references"]
+        return found
+
+    @property
+    def has_footnotes(self) -> bool:
+        return bool(self.env.get("footnotes", {}).get("refs"))
+
+    @property
+    def is_too_deep(self) -> bool:
+        """Whether blocks nest so deep that the parser skipped some: what it skips depends on what follows."""
+        return any(token.level >= MAX_NESTING - 1 for group in self.groups for token in group)
+
+
+def normalised(text: str) -> str:
+    """`text` with one kind of line end and without characters that no page can carry."""
+    return UNPRINTABLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def parse(text: str, references: References, message_id: str = "") -> Section:
+    """Parse normalised `text`. `references` are the definitions of what stands before it; they are not changed."""
+    env: dict[str, Any] = {"references": dict(references), "message_id": re.sub(r"[^\w-]", "", message_id, flags=re.A)}
+    tokens = MARKDOWN.parse(text, env)
+    return Section(groups=tuple(_top_level(tokens)), env=env)
+
+
+def _top_level(tokens: list[Token]) -> list[tuple[Token, ...]]:
+    groups: list[tuple[Token, ...]] = []
+    first = depth = 0
+    for index, token in enumerate(tokens):
+        depth += token.nesting
+        if depth == 0:
+            groups.append(tuple(tokens[first : index + 1]))
+            first = index + 1
+    return groups
+
+
+def _inline(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "inline":
+            token.children = inline_tokens(token.content, state.env)
+
+
+def inline_tokens(content: str, env: dict[str, Any]) -> list[Token]:
+    """The tokens inside one paragraph, heading or cell."""
+    if len(content) > MAX_INLINE:
+        return [Token("text", "", 0, content=content)]
+    tokens: list[Token] = []
+    return MARKDOWN.inline.parse(content, MARKDOWN, env, tokens)
+
+
+def block_tokens(text: str, env: dict[str, Any]) -> list[Token]:
+    """The block structure of `text` alone; `inline` tokens still hold their source."""
+    tokens: list[Token] = []
+    MARKDOWN.block.parse(text, MARKDOWN, env, tokens)
+    return tokens
+
+
+def _markdown() -> MessageMarkdown:
+    options = {"maxNesting": MAX_NESTING, "html": False, "tasklists": True, "xhtmlOut": False}
+    md = MessageMarkdown("commonmark", options, renderer_cls=MessageRenderer)
+    md.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
+    md.use(maths)
+    md.inline.ruler.before("escape", "bare_address", links.bare_address)
+    md.use(footnote_plugin, inline=False)
+    md.core.ruler.at("inline", _inline)
+    for name in ("footnote_ref", "footnote_anchor", "footnote_block_open", "footnote_block_close", "footnote_open"):
+        md.add_render_rule(name, getattr(MessageRenderer, name))
+    md.add_render_rule("footnote_close", MessageRenderer.footnote_close)
+    return md
+
+
+MARKDOWN = _markdown()

@@ -1,0 +1,148 @@
+"""What browsers draw of MathML is MathML Core: this turns the converter's older dialect into it."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from xml.etree.ElementTree import Element
+
+from conversations.rendering.letters import restyled
+
+MAX_EMS = 10.0  # wider spaces and shifts would let a formula draw over the page around it
+EMS = {
+    "em": 1.0,
+    "ex": 0.45,
+    "mu": 1 / 18,
+    "px": 1 / 16,
+    "pt": 1 / 12,
+    "pc": 1.0,
+    "cm": 2.4,
+    "mm": 0.24,
+    "in": 6.0,
+}
+LENGTH = re.compile(r"\s*([+-]?\d*\.?\d+)\s*([a-z]*)\s*\Z")
+REFERENCE = re.compile(r"&#x[0-9A-Fa-f]{1,6};")
+NAMED_SPACES = {
+    "thinmathspace": "0.167em",
+    "mediummathspace": "0.222em",
+    "thickmathspace": "0.278em",
+    "negativethinmathspace": "-0.167em",
+    "negativemediummathspace": "-0.222em",
+    "negativethickmathspace": "-0.278em",
+}
+LENGTHS = ("width", "height", "depth", "lspace", "rspace", "voffset", "minsize", "maxsize", "linethickness")
+LIMITS = frozenset("lim max min sup inf limsup liminf det gcd Pr argmax argmin plim".split())
+BIG_OPERATORS = frozenset("∑∏∐⋃⋂⨆⨁⨂⨀⨄⋁⋀")
+UNDER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
+ACCENTS = {"^": "ˆ", "~": "˜", "―": "‾", "_": "_"}
+
+
+def apply(root: Element) -> None:
+    """Rewrite the tree in place."""
+    for element in root.iter():
+        element.text = _text(element.text)
+        _restyle(element)
+        _limits(element)
+        _enclose(element)
+        _lengths(element)
+        if element.tag == "mtable":
+            _table(element)
+        if element.tag in ("mover", "munder"):
+            _accent(element)
+    for parent in list(root.iter()):
+        _space_functions(parent)
+
+
+def _text(text: str | None) -> str | None:
+    """Character references are written out as text by the converter; what else looks like markup stays text."""
+    return REFERENCE.sub(lambda found: unescape(found[0]), text) if text else text
+
+
+def _restyle(element: Element) -> None:
+    """`mathvariant` draws nothing but "normal" any more: letters come from Unicode's mathematical alphabets."""
+    variant = element.attrib.pop("mathvariant", "")
+    if variant == "normal" and element.tag == "mi":
+        element.set("mathvariant", "normal")
+    elif variant and element.text:
+        element.text = restyled(element.text, variant)
+
+
+def _limits(element: Element) -> None:
+    """Limits stand below in a displayed formula and beside in a line; `movablelimits` says so."""
+    if element.tag not in UNDER or not len(element):
+        return
+    base = element[0]
+    words = "".join((base.text or "").split())
+    if base.tag in ("mo", "mi") and (words in LIMITS or words in BIG_OPERATORS):
+        base.tag = "mo"
+        base.set("movablelimits", "true")
+        element.tag = UNDER[element.tag]
+
+
+def _enclose(element: Element) -> None:
+    if element.tag == "menclose":
+        notation = element.attrib.pop("notation", "")
+        element.tag = "mrow"
+        element.set("class", "struck" if "strike" in notation else "boxed")
+
+
+def _lengths(element: Element) -> None:
+    for name in LENGTHS:
+        value = element.get(name)
+        if value is None:
+            continue
+        value = NAMED_SPACES.get(value, value)
+        if _is_modest(value):
+            element.set(name, value)
+        else:
+            del element.attrib[name]
+
+
+def _is_modest(value: str) -> bool:
+    found = LENGTH.match(value)
+    if not found:
+        return False
+    number, unit = float(found[1]), found[2]
+    return number == 0 if not unit else abs(number) * EMS.get(unit, MAX_EMS + 1) <= MAX_EMS
+
+
+def _table(table: Element) -> None:
+    """Column alignment and ruled lines, which only style sheets draw: as classes of the cells."""
+    columns = table.attrib.pop("columnlines", "").split()
+    lines = table.attrib.pop("rowlines", "").split()
+    for index, row in enumerate(table.findall("mtr")):
+        below = index < len(lines) and lines[index] != "none"
+        for column, cell in enumerate(row.findall("mtd")):
+            classes = [cell.attrib.pop("columnalign", "")]
+            classes += ["rule-end"] if column < len(columns) and columns[column] != "none" else []
+            classes += ["rule-below"] if below else []
+            if any(classes):
+                cell.set("class", " ".join(filter(None, classes)))
+
+
+def _accent(element: Element) -> None:
+    if len(element) == 2 and element[1].tag == "mo" and (mark := element[1].text) in ACCENTS:
+        element[1].text = ACCENTS[mark]
+        element.set("accent" if element.tag == "mover" else "accentunder", "true")
+
+
+def _space_functions(parent: Element) -> None:
+    """A thin space between a named function and its argument: `sin x`, but `sin(x)`."""
+    children = list(parent)
+    if parent.tag not in ("mrow", "mtd", "mstyle", "math", "mpadded"):
+        return
+    for index, (child, following) in reversed(list(enumerate(_pairs(children)))):
+        if _is_function(child) and following.tag not in ("mo", "mspace"):
+            parent.insert(index + 1, Element("mspace", width="0.167em"))
+        elif _is_function(following) and child.tag not in ("mo", "mspace"):
+            parent.insert(index + 1, Element("mspace", width="0.167em"))
+
+
+def _pairs(children: list[Element]) -> Iterator[tuple[Element, Element]]:
+    return zip(children, children[1:], strict=False)
+
+
+def _is_function(element: Element) -> bool:
+    if element.tag in ("msup", "msub", "msubsup") and len(element):
+        element = element[0]
+    text = element.text or ""
+    return element.tag == "mi" and len(text) > 1 and text.isascii() and text.isalpha()

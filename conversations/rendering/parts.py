@@ -1,0 +1,114 @@
+"""Parts of the open region as HTML: an item, a row, any other text. See `tail`, which puts them together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from markdown_it.token import Token
+
+from conversations.rendering import blocks, lines
+from conversations.rendering.completion import completed
+from conversations.rendering.live import inline_html
+from conversations.rendering.markdown import MARKDOWN, SENTINEL, References, block_tokens, inline_tokens
+
+TABLE = "table"
+ROWS, TABLE_END = "<tbody>\n", "</tbody>\n</table></div>\n"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A part as HTML. Parts with the same `key` share the tags around them. Where an open part will go on, its
+    body has the sentinel in place of `text`, the source of the paragraph that is being written."""
+
+    body: str
+    opening: str = ""
+    closing: str = ""
+    key: str = ""
+    text: str = ""
+    is_loose: bool = False
+
+    @property
+    def html(self) -> str:
+        return self.opening + self.body + self.closing
+
+
+def environment(references: References) -> dict[str, Any]:
+    return {"references": dict(references)}
+
+
+def text(source: str, references: References, cache: dict[str, str], *, is_open: bool = False) -> Rendered:
+    env = environment(references)
+    tokens, growing = _tokens(source, env, cache, is_open)
+    return Rendered(_html(tokens, env), text=growing)
+
+
+def item(
+    source: str, references: References, cache: dict[str, str], *, is_loose: bool, is_open: bool = False
+) -> Rendered:
+    """One item of a list at the margin, without the list's own tags."""
+    env = environment(references)
+    tokens, growing = _tokens(source, env, cache, is_open)
+    if not _is_one_list(tokens):
+        return Rendered(_html(tokens, env), text=growing)
+    paragraphs = [token for token in tokens if token.level == 2 and token.tag == "p"]
+    own_loose = any(not token.hidden for token in paragraphs)
+    if is_loose:
+        for token in paragraphs:
+            token.hidden = False
+    opening, newline, rest = _html(tokens, env).partition("\n")
+    closing = f"</{tokens[0].tag}>\n"
+    key = tokens[0].tag + tokens[0].markup
+    return Rendered(rest.removesuffix(closing), opening + newline, closing, key, growing, own_loose)
+
+
+def table_head(source: str, references: References) -> Rendered:
+    html = text(source, references, {}).html
+    if not html.endswith("</thead>\n</table></div>\n"):
+        return Rendered(html)
+    return Rendered("", html.removesuffix("</table></div>\n") + ROWS, TABLE_END, TABLE)
+
+
+def row(
+    source: str, delimiters: str, references: References, cache: dict[str, str], *, is_open: bool = False
+) -> Rendered:
+    """Rows of a table, read below a head of empty words."""
+    columns = delimiters.strip(" \t").strip("|").count("|") + 1
+    env = environment(references)
+    tokens, growing = _tokens("|" + "h|" * columns + f"\n{delimiters}\n{source}", env, cache, is_open)
+    _, _, body = _html(tokens, env).partition(ROWS)
+    return Rendered(body.removesuffix(TABLE_END), key=TABLE, text=growing)
+
+
+def _tokens(source: str, env: dict[str, Any], cache: dict[str, str], is_open: bool) -> tuple[list[Token], str]:
+    """The tokens of `source`, their text rendered, and the text that will go on (see `Rendered`)."""
+    tokens = [token for token in block_tokens(source, env) if not token.type.startswith("footnote_")]
+    texts = [token for token in tokens if token.type == "inline" and token.content]
+    growing = _growing(source, texts[-1].content) if is_open and texts else ""
+    for token in texts:
+        html = cache.get(token.content)
+        if token is texts[-1] and growing:
+            html = SENTINEL
+        elif token is texts[-1] and is_open:
+            html = inline_html(inline_tokens(completed(token.content), env), env)
+        elif html is None:
+            html = cache[token.content] = inline_html(inline_tokens(token.content, env), env)
+        token.children = [Token("html_inline", "", 0, content=html)]
+    return tokens, growing
+
+
+def _growing(source: str, content: str) -> str:
+    """`content` and the spaces behind it, if it stands at the very end of `source` and will be added to."""
+    last_line = source[source.rfind("\n") + 1 :]
+    bare = source.rstrip(" \t")
+    if not lines.is_settled(last_line) or not bare.endswith(content[content.rfind("\n") + 1 :]):
+        return ""
+    return content + source[len(bare) :]
+
+
+def _html(tokens: list[Token], env: dict[str, Any]) -> str:
+    return blocks.finished(MARKDOWN.renderer.render(tokens, MARKDOWN.options, env))
+
+
+def _is_one_list(tokens: list[Token]) -> bool:
+    if not tokens or tokens[0].type not in ("bullet_list_open", "ordered_list_open"):
+        return False
+    return sum(not token.level for token in tokens) == 2

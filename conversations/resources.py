@@ -1,0 +1,81 @@
+"""Conversations and messages as the API shows them, the same from its DRF and its Ninja half."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from conversations.models import Conversation, Member, Message
+
+
+class ConversationResource(BaseModel):
+    """A conversation as one reader has it."""
+
+    id: uuid.UUID
+    title: str
+    model: str | None = Field(
+        description="The model that answers unless a message names another; null: the default."
+    )
+    system: str = Field(description="Instructions every reply follows.")
+    params: dict[str, Any]
+    active_leaf: uuid.UUID | None = Field(description="The last message of the branch the reader sees.")
+    pinned: bool
+    archived: bool
+    created_at: datetime
+    last_message_at: datetime
+
+    @classmethod
+    def of(cls, conversation: Conversation, member: Member) -> "ConversationResource":
+        return cls(
+            id=conversation.id,
+            title=conversation.title,
+            model=conversation.model.name if conversation.model else None,
+            system=conversation.system,
+            params=conversation.params,
+            active_leaf=conversation.active_leaf_id,
+            pinned=member.pinned,
+            archived=member.archived_at is not None,
+            created_at=conversation.created_at,
+            last_message_at=member.last_message_at,
+        )
+
+
+class MessageResource(BaseModel):
+    """One node of a conversation's tree. The fields from `model` on tell of replies."""
+
+    id: uuid.UUID
+    conversation: uuid.UUID
+    parent: uuid.UUID | None
+    author: str = Field(description="user, assistant, agent, integration or system")
+    text: str
+    status: str = Field(description="queued, streaming, done, failed or stopped")
+    client_id: uuid.UUID | None
+    created_at: datetime
+    model: str
+    reasoning: str
+    attempt: int
+    error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
+    usage: dict[str, Any] | None = Field(description="Tokens as the provider counted them; null is unknown.")
+    route: list[dict[str, Any]] = Field(description="The deployments that were tried, in order.")
+    finish_reason: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, message: Message) -> "MessageResource":
+        named = {name: getattr(message, name) for name in cls.model_fields if name not in _RENAMED}
+        return cls(
+            **named, conversation=message.conversation_id, parent=message.parent_id, model=message.model_label
+        )
+
+
+_RENAMED = {"conversation", "parent", "model"}
+
+
+class PostedResource(BaseModel):
+    """What a posted message led to. `status_url` is where the reply can be read until it has ended."""
+
+    message: MessageResource
+    reply: MessageResource | None
+    status_url: str | None

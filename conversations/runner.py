@@ -1,0 +1,150 @@
+"""The reply runner of a worker: claims queued replies, runs them as tasks, saves them, sweeps after the dead."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from chatcore.offload import offload
+from chatcore.realtime.frames import Frame
+from chatcore.realtime.hub import hub
+from conversations.claims import claim_replies, release, save_progress, show_life, sweep_stalled
+from conversations.control import STOP_GROUP
+from conversations.generation import run_reply
+from conversations.streams import ReplyStream
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+SAVE_SECONDS = 0.5
+MAINTAIN_SECONDS = 2.0
+
+
+@dataclass
+class Run:
+    """One reply being produced here."""
+
+    stream: ReplyStream
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+class Runner:
+    """A job only wakes it; what it takes and whether it may still write is decided by the rows."""
+
+    def __init__(self) -> None:
+        self.runs: dict[uuid.UUID, Run] = {}
+        self._claiming = asyncio.Lock()
+        self._loops: list[asyncio.Task[None]] = []
+        self._accepting = False
+
+    async def start(self) -> None:
+        global _current  # noqa: PLW0603
+        _current = self
+        self._accepting = True
+        await hub.join(self, STOP_GROUP)
+        loop = asyncio.get_running_loop()
+        self._loops = [loop.create_task(self._save_forever()), loop.create_task(self._maintain_forever())]
+
+    async def stop(self, grace: float) -> None:
+        """Let replies finish for `grace` seconds, then give the rest back to the queue for another worker."""
+        self._accepting = False
+        tasks = [run.task for run in self.runs.values() if run.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        left = [run.stream.claim for run in self.runs.values()]
+        for task in (*tasks, *self._loops):
+            task.cancel()
+        await asyncio.gather(*tasks, *self._loops, return_exceptions=True)
+        await hub.leave(self, STOP_GROUP)
+        if left:
+            await offload(release, left)
+
+    async def wake(self) -> None:
+        """Take as many queued replies as there is room for."""
+        async with self._claiming:
+            room = settings.REPLY_CONCURRENCY - len(self.runs)
+            if not self._accepting or room <= 0:
+                return
+            for claim in await offload(claim_replies, room):
+                run = Run(ReplyStream(claim))
+                self.runs[claim.id] = run
+                run.task = asyncio.get_running_loop().create_task(self._run(run))
+
+    def receive(self, frame: Frame) -> None:
+        """Frames of the stop group."""
+        run = self.runs.get(uuid.UUID(frame.body["data"]["message"]))
+        if run:
+            run.stop.set()
+
+    async def _run(self, run: Run) -> None:
+        was_full = len(self.runs) >= settings.REPLY_CONCURRENCY
+        try:
+            await run_reply(run.stream, run.stop)
+        finally:
+            if self.runs.get(run.stream.claim.id) is run:
+                del self.runs[run.stream.claim.id]
+        if was_full:
+            await self.wake()
+
+    async def _save_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            try:
+                await self._save()
+            except DatabaseError as error:
+                log.warning("running replies cannot be saved now (%s); trying again", error)
+
+    async def _save(self) -> None:
+        now = time.monotonic()
+        due = [
+            run
+            for run in self.runs.values()
+            if run.stream.length > run.stream.saved_length and now - run.stream.saved_at >= SAVE_SECONDS
+        ]
+        if not due:
+            return
+        lengths = [run.stream.length for run in due]
+        ours = await offload(save_progress, [run.stream.progress() for run in due])
+        for run, length in zip(due, lengths, strict=True):
+            run.stream.saved_length, run.stream.saved_at = length, now
+        self._heed(due, ours)
+
+    async def _maintain_forever(self) -> None:
+        while True:
+            try:
+                await self._maintain()
+            except DatabaseError as error:
+                log.warning("the queue of replies cannot be reached (%s); trying again", error)
+            await asyncio.sleep(MAINTAIN_SECONDS)
+
+    async def _maintain(self) -> None:
+        """Signs of life for ours, a second chance for those of the dead, and whatever lost its job."""
+        running = list(self.runs.values())
+        if running:
+            claims = [(run.stream.claim.id, run.stream.claim.attempt) for run in running]
+            self._heed(running, await offload(show_life, claims))
+        await offload(sweep_stalled)
+        await self.wake()
+
+    def _heed(self, asked: list[Run], ours: Mapping[uuid.UUID, bool]) -> None:
+        """Stop what somebody asked to stop; drop what is no longer ours."""
+        for run in asked:
+            stop = ours.get(run.stream.claim.id)
+            if stop:
+                run.stop.set()
+            elif stop is None and run.task and self.runs.get(run.stream.claim.id) is run:
+                run.task.cancel()
+
+
+_current: Runner | None = None
+
+
+def current() -> Runner | None:
+    """The runner of this process; None outside of a worker."""
+    return _current

@@ -1,0 +1,118 @@
+"""The text of a running reply as it grows in its worker: published in deltas, saved by halves of a second."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+
+from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, Usage
+from chatcore.realtime.frames import signal
+from chatcore.realtime.hub import hub
+from conversations.claims import Claim, Progress
+from conversations.events import ReplyDelta
+
+DELTA_SECONDS = 0.04
+_NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+Part = Literal["text", "reasoning"]
+
+
+class GrowingText:
+    """One part of a reply. `sent` counts the characters already published."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.length = 0
+        self.sent = 0
+
+    def append(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self.length += len(piece)
+
+    @property
+    def whole(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def unsent(self) -> str:
+        return self.whole[self.sent :]
+
+
+class ReplyStream:
+    """What the model has said so far under one claim.
+
+    The first delta goes out at once, later ones at most every 40 ms. U+0000 and lone surrogates, which Postgres
+    cannot hold, are left out or replaced.
+    """
+
+    def __init__(
+        self, claim: Claim, publish: Callable[[list[str], dict[str, Any]], None] = hub.publish
+    ) -> None:
+        self.claim = claim
+        self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
+        self.usage: Usage | None = None
+        self.finish_reason = ""
+        self.saved_length = 0
+        self.saved_at = 0.0
+        self._publish = publish
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def text(self) -> str:
+        return self.parts["text"].whole
+
+    @property
+    def reasoning(self) -> str:
+        return self.parts["reasoning"].whole
+
+    @property
+    def length(self) -> int:
+        return self.parts["text"].length + self.parts["reasoning"].length
+
+    def take(self, event: ModelEvent) -> None:
+        match event:
+            case TextDelta(text):
+                self._grow("text", text)
+            case ReasoningDelta(text):
+                self._grow("reasoning", text)
+            case Usage():
+                self.usage = event
+            case Finished(reason):
+                self.finish_reason = reason
+
+    def progress(self) -> Progress:
+        return Progress(self.claim.id, self.claim.attempt, self.text, self.reasoning)
+
+    def flush(self) -> None:
+        """Publish what has not been, now."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        for name, part in self.parts.items():
+            if part.sent == part.length:
+                continue
+            body = ReplyDelta(
+                message=self.claim.id,
+                attempt=self.claim.attempt,
+                part=name,
+                offset=part.sent,
+                text=part.unsent(),
+            )
+            part.sent = part.length
+            conversation = str(self.claim.conversation_id)
+            self._publish([f"conversation.{conversation}"], signal(body, conversation))
+
+    def _grow(self, name: Part, text: str) -> None:
+        text = text.translate(_NOT_STORABLE)
+        if not text:
+            return
+        self.parts[name].append(text)
+        if self._timer is None:
+            self.flush()
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if any(part.sent < part.length for part in self.parts.values()):
+            self.flush()
+            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._tick)

@@ -1,0 +1,80 @@
+"""What a live connection may do with conversations: follow one, send a message, stop a reply."""
+
+import uuid
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from chatcore.accounts.principals import Principal
+from chatcore.errors import ChatcoreError
+from chatcore.offload import offload
+from chatcore.realtime.hub import Watcher
+from chatcore.realtime.topics import Command, registry
+from conversations.actions import post_message, stop_reply
+from conversations.actions.access import find_conversation
+from conversations.following import Form, follow_conversation, unfollow_conversation
+
+
+class ConversationSubscription:
+    """One connection's interest in one conversation."""
+
+    def __init__(
+        self, principal: Principal, conversation_id: uuid.UUID, watcher: Watcher, form: Form
+    ) -> None:
+        self._principal = principal
+        self._conversation_id = conversation_id
+        self._watcher = watcher
+        self._form = form
+
+    async def allowed(self) -> bool:
+        try:
+            await offload(find_conversation, self._principal, self._conversation_id)
+        except ChatcoreError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        await unfollow_conversation(self._conversation_id, self._watcher, self._form)
+
+
+async def subscribe(
+    principal: Principal, name: str, watcher: Watcher, *, html: bool
+) -> ConversationSubscription:
+    conversation_id = uuid.UUID(name)
+    form: Form = "html" if html else "text"
+    await offload(find_conversation, principal, conversation_id)
+    await follow_conversation(conversation_id, watcher, form)
+    return ConversationSubscription(principal, conversation_id, watcher, form)
+
+
+class SendData(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    conversation: uuid.UUID
+    content: str
+    model: str | None = None
+    parent: uuid.UUID | None = None
+    client_id: uuid.UUID | None = None
+
+
+class StopData(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    message: uuid.UUID
+
+
+async def send(principal: Principal, data: SendData) -> dict[str, Any]:
+    wishes = data.model_dump(exclude={"conversation", "content"}, exclude_none=True)
+    posted = await offload(post_message, principal, data.conversation, text=data.content, **wishes)
+    return {"message": str(posted.message.id), "reply": str(posted.reply.id) if posted.reply else None}
+
+
+async def stop(principal: Principal, data: StopData) -> dict[str, Any]:
+    reply = await offload(stop_reply, principal, data.message)
+    return {"message": str(reply.id), "status": reply.status}
+
+
+def register() -> None:
+    registry.topics["conversation"] = subscribe
+    registry.commands["send"] = Command(SendData, send)
+    registry.commands["stop"] = Command(StopData, stop)

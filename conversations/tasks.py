@@ -1,0 +1,22 @@
+"""Jobs of the conversations. A job carries an id and nothing else; the rows decide."""
+
+import uuid
+
+from procrastinate.contrib.django import app
+
+from conversations import runner
+from conversations.enqueue import ANSWER, TITLE
+from conversations.titling import write_title
+
+
+@app.task(name=ANSWER, queue="replies")
+async def answer(reply_id: str) -> None:  # noqa: ARG001
+    """Wake this worker's runner: it takes this reply and all others that wait, in one statement."""
+    current = runner.current()
+    if current is not None:
+        await current.wake()
+
+
+@app.task(name=TITLE, queue="background")
+async def title(conversation_id: str) -> None:
+    await write_title(uuid.UUID(conversation_id))

@@ -1,0 +1,104 @@
+"""What the templates of the chat ask of a message: its drawn text, its time, its route and usage in words."""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from conversations.models import Message
+from conversations.rendering import render
+
+LONG_TEXT = 1_800  # characters of a bubble
+LONG_LINES = 18
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawing from static/icons/sprite.svg. It says nothing to a screen reader: its button is labelled."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons/sprite.svg"), name)
+
+
+@register.filter
+def drawn(message: Message) -> SafeString:
+    """The text as sanitised HTML."""
+    return mark_safe(render(message.text, message_id=str(message.id)))  # noqa: S308 (that is what render is for)
+
+
+@register.filter
+def is_long(message: Message) -> bool:
+    """Whether a bubble opens folded."""
+    return len(message.text) > LONG_TEXT or message.text.count("\n") > LONG_LINES
+
+
+@register.filter
+def moment(at: datetime) -> str:
+    """A time as short as it can be: 14:02, 3 Nov 14:02, 3 Nov 2025 14:02."""
+    local, today = timezone.localtime(at), timezone.localdate()
+    if local.date() == today:
+        return date_format(local, "H:i")
+    return date_format(local, "j M H:i" if local.year == today.year else "j M Y H:i")
+
+
+@register.filter
+def day(at: datetime) -> str:
+    """For lists: 14:02 today, 3 Nov otherwise."""
+    local, today = timezone.localtime(at), timezone.localdate()
+    if local.date() == today:
+        return date_format(local, "H:i")
+    return date_format(local, "j M" if local.year == today.year else "j M Y")
+
+
+@register.filter
+def detour(message: Message) -> str:
+    """Who answered in whose place, where the first that was asked did not; else nothing."""
+    tried = message.route if isinstance(message.route, list) else []
+    if len(tried) < 2 or tried[-1].get("outcome") != "answered":
+        return ""
+    by = _who(tried[-1], message)
+    missing = list(dict.fromkeys(_who(attempt, message) for attempt in tried[:-1]))
+    return _("answered by %(by)s after %(missing)s was unavailable") % {"by": by, "missing": ", ".join(missing)}
+
+
+def _who(attempt: dict[str, Any], message: Message) -> str:
+    model, provider = attempt.get("model") or "", attempt.get("provider") or attempt.get("deployment") or ""
+    return f"{model} ({provider})" if model and model != message.model_label else str(provider)
+
+
+@register.filter
+def tokens(message: Message) -> str:
+    """What the answer cost in tokens; nothing where the provider did not say."""
+    usage = message.usage or {}
+    written = usage.get("output_tokens")
+    if written is None:
+        return ""
+    number = f"{'≈ ' if usage.get('estimated') else ''}{written:,}"
+    return ngettext("%(number)s token", "%(number)s tokens", written) % {"number": number}
+
+
+@register.filter
+def token_details(message: Message) -> str:
+    """The counts that are known, for the tooltip of `tokens`."""
+    usage = message.usage or {}
+    parts = [
+        (usage.get("input_tokens"), _("%(number)s read")),
+        (usage.get("cached_tokens"), _("%(number)s of them cached")),
+        (usage.get("output_tokens"), _("%(number)s written")),
+        (usage.get("reasoning_tokens"), _("%(number)s of them reasoning")),
+    ]
+    return ", ".join(words % {"number": f"{count:,}"} for count, words in parts if count)
+
+
+@register.filter
+def why(message: Message) -> str:
+    """Why a reply failed, in words for the person who asked."""
+    error = message.error or {}
+    return str(error.get("detail") or _("The reply could not be finished. Try again, or choose another model."))

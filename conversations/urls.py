@@ -1,0 +1,40 @@
+"""Addresses of the web pages."""
+
+from django.urls import include, path
+
+from conversations import views
+from conversations.pages import changes, replies
+
+MESSAGE = [
+    path("", views.message, name="message"),
+    path("text/", views.message_text, name="message_text"),
+    path("edit/", replies.edit, name="edit_message"),
+    path("regenerate/", replies.regenerate, name="regenerate_reply"),
+    path("retry/", replies.retry, name="retry_reply"),
+    path("stop/", replies.stop, name="stop_reply"),
+    path("branch/", replies.branch, name="choose_branch"),
+    path("delete/", replies.delete, name="delete_message"),
+]
+
+CONVERSATION = [
+    path("", views.chat, name="chat"),
+    path("bar/", views.bar, name="chat_bar"),
+    path("row/", views.row, name="conversation_row"),
+    path("options/", views.options, name="conversation_options"),
+    path("messages/", views.messages, name="messages"),
+    path("messages/<uuid:message_id>/", include(MESSAGE)),
+    path("rename/", changes.rename, name="rename_conversation"),
+    path("pin/", changes.pin, name="pin"),
+    path("unpin/", changes.unpin, name="unpin"),
+    path("archive/", changes.archive, name="archive"),
+    path("unarchive/", changes.unarchive, name="unarchive"),
+    path("model/", changes.choose_model, name="choose_model"),
+    path("delete/", changes.delete, name="delete_conversation"),
+]
+
+urlpatterns = [
+    path("", views.new, name="new"),
+    path("conversations/", views.conversations, name="conversations"),
+    path("archived/", views.archived, name="archived"),
+    path("c/<uuid:conversation_id>/", include(CONVERSATION)),
+]

@@ -1,0 +1,1 @@
+"""External-message intake: outside systems as authors of messages."""

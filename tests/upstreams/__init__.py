@@ -1,0 +1,1 @@
+"""Fake model providers that speak real wire protocols over HTTP on loopback, and break as planned."""

@@ -9,6 +9,7 @@ RUN useradd --create-home --uid 10001 chatcore && install -d -o chatcore -g chat
 WORKDIR /chatcore
 COPY --from=build /chatcore/.venv .venv
 COPY . .
+ENV STATIC_ROOT=/chatcore/staticfiles
 RUN CHATCORE_DATA=/tmp/build .venv/bin/python manage.py collectstatic --noinput && rm -r /tmp/build
 USER chatcore
 ENV PATH=/chatcore/.venv/bin:$PATH CHATCORE_DATA=/data HOST=0.0.0.0 PYTHONUNBUFFERED=1

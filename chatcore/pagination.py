@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -50,9 +50,7 @@ class KeysetPagination(BasePagination):
         descending = self.descending != backwards
         if position is not None:
             left = Tuple(*(F(key) for key in self.keys))
-            right = Tuple(
-                *(Value(_typed(queryset, key, raw)) for key, raw in zip(self.keys, position, strict=True))
-            )
+            right = tuple(_typed(queryset, key, raw) for key, raw in zip(self.keys, position, strict=True))
             queryset = queryset.filter(
                 TupleLessThan(left, right) if descending else TupleGreaterThan(left, right)
             )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
@@ -11,6 +12,7 @@ from chatcore import embedded, env
 from chatcore.security import secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+django_stubs_ext.monkeypatch()
 load_dotenv(BASE_DIR / ".env")
 
 # --- The place ---------------------------------------------------------------------------------------------
@@ -235,7 +237,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.text("STATIC_ROOT") or None  # where collectstatic puts them; without it they are served as they lie
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {
@@ -255,6 +257,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        name: {"level": "WARNING"} for name in ("procrastinate", "httpx", "LiteLLM", "asyncio", "daphne")
+        **{name: {"level": "WARNING"} for name in ("procrastinate", "httpx", "asyncio", "daphne")},
+        "django.request": {"level": "ERROR"},  # a client's mistake is the client's to read
     },
 }

@@ -3,6 +3,7 @@
 A claim raises `attempt`; every later write names it and changes nothing when another worker has claimed since.
 """
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ from conversations.models import Member, Message
 
 STALLED_SECONDS = 5
 MAX_DEATHS = 3
+WORKERS_LOST = {
+    "code": "worker_lost",
+    "detail": "The workers that made this reply died three times. Try again, or tell the staff if it happens again.",
+    "retryable": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Claim:
     conversation_id: uuid.UUID
     parent_id: uuid.UUID | None
     model_id: uuid.UUID | None
-    model_label: str
+    model_name: str
     user_id: uuid.UUID | None
     restarts: int = 0
 
@@ -39,7 +45,7 @@ class Claim:
         return {
             "message": self.id,
             "parent": self.parent_id,
-            "model": self.model_label,
+            "model": self.model_name,
             "attempt": self.attempt,
         }
 
@@ -108,14 +114,14 @@ def sweep_stalled() -> int:
 
     One that somebody asked to stop ends as stopped. One that three workers died of ends as failed.
     """
-    rows = _rows(_SWEEP, {"seconds": STALLED_SECONDS, "deaths": MAX_DEATHS, "error": _LOST_ERROR})
+    rows = _rows(_SWEEP, {"seconds": STALLED_SECONDS, "deaths": MAX_DEATHS, "error": json.dumps(WORKERS_LOST)})
     ended: list[tuple[Claim, EventBody]] = []
-    for *columns, status, text, error in rows:
+    for *columns, status, text in rows:
         claim = Claim(*columns)
         if status == Message.Status.STOPPED:
             ended.append((claim, events.ReplyStopped(**claim.state, text=text)))
         elif status == Message.Status.FAILED:
-            ended.append((claim, events.ReplyFailed(**claim.state, text=text, error=error)))
+            ended.append((claim, events.ReplyFailed(**claim.state, text=text, error=WORKERS_LOST)))
     announce_replies(ended)
     return len(rows)
 
@@ -149,7 +155,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-_COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_label,
+_COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_name,
     m.user_id, m.restarts"""
 
 _CLAIM = f"""
@@ -193,10 +199,5 @@ set status = case when m.stop_requested_at is not null then 'stopped'
     finished_at = case when m.stop_requested_at is not null or m.restarts + 1 >= %(deaths)s then now() end,
     heartbeat_at = null, restarts = m.restarts + 1
 where m.status = 'streaming' and m.heartbeat_at < now() - make_interval(secs => %(seconds)s)
-returning {_COLUMNS}, m.status, m.text, m.error
+returning {_COLUMNS}, m.status, m.text
 """  # noqa: S608
-
-_LOST_ERROR = (
-    '{"code": "worker_lost", "detail": "The workers that made this reply died three times. Try again, '
-    'or tell the staff if it happens again.", "retryable": true}'
-)

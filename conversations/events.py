@@ -135,6 +135,6 @@ def reply_state(reply: Message) -> dict[str, Any]:
     return {
         "message": reply.id,
         "parent": reply.parent_id,
-        "model": reply.model_label,
+        "model": reply.model_name,
         "attempt": reply.attempt,
     }

@@ -99,7 +99,7 @@ def ending_frame(reply: Message) -> dict[str, Any]:
     data: dict[str, Any] = {
         "message": str(reply.id),
         "parent": str(reply.parent_id) if reply.parent_id else None,
-        "model": reply.model_label,
+        "model": reply.model_name,
         "attempt": reply.attempt,
         "text": reply.text,
         "usage": reply.usage,

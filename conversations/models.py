@@ -150,7 +150,8 @@ class Message(models.Model):
     model = models.ForeignKey(
         Model, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
-    model_label = models.CharField(max_length=200, blank=True)
+    model_name = models.CharField(max_length=150, blank=True, help_text="Kept when the model is deleted.")
+    model_label = models.CharField(max_length=150, blank=True)
     params = models.JSONField(
         default=dict, blank=True, help_text="Parameters of this reply, over its conversation's."
     )

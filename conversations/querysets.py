@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import F, Value
+from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 
 from chatcore.accounts.principals import Principal
@@ -47,7 +47,7 @@ class MemberQuerySet(models.QuerySet[Any]):
 
     def before(self, last_message_at: datetime, conversation_id: uuid.UUID) -> "MemberQuerySet":
         """Older than the given position, by row comparison: the OR form reads 40,000 rows where this reads 50."""
-        position = Tuple(Value(last_message_at), Value(conversation_id))
+        position = (last_message_at, conversation_id)
         return self.filter(TupleLessThan(Tuple(F("last_message_at"), F("conversation_id")), position))
 
 

@@ -52,7 +52,7 @@ class MessageResource(BaseModel):
     status: str = Field(description="queued, streaming, done, failed or stopped")
     client_id: uuid.UUID | None
     created_at: datetime
-    model: str
+    model: str | None
     reasoning: str
     attempt: int
     error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
@@ -66,7 +66,7 @@ class MessageResource(BaseModel):
     def of(cls, message: Message) -> "MessageResource":
         named = {name: getattr(message, name) for name in cls.model_fields if name not in _RENAMED}
         return cls(
-            **named, conversation=message.conversation_id, parent=message.parent_id, model=message.model_label
+            **named, conversation=message.conversation_id, parent=message.parent_id, model=message.model_name or None
         )
 
 

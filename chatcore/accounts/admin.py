@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chatcore.accounts import keys
+from chatcore.accounts.grants import validate_grant
 from chatcore.accounts.models import Integration, Key, Membership, User, Workspace
 from chatcore.accounts.roles import ROLES
 
@@ -77,10 +78,17 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             "messages:write, conversations:read, models:use:gpt-*."
         }
 
+    def clean_grants(self) -> list[str]:
+        """The model checks them too, but a form shows an array's faults without their words."""
+        grants: list[str] = self.cleaned_data["grants"]
+        for text in grants:
+            validate_grant(text)
+        return grants
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        added = ROLES.get(values.get("role", ""), frozenset())
-        values["grants"] = sorted({*values.get("grants", []), *added})
+        if "grants" in values:
+            values["grants"] = sorted({*values["grants"], *ROLES.get(values.get("role", ""), ())})
         return values
 
 

@@ -76,18 +76,19 @@ def ensure(
 
 
 def first_run() -> FirstRun | None:
-    """Of an empty database make an owner, a workspace and a key. Later, until somebody has signed in, only
-    a fresh sign-in link for the owner without a password; then None."""
+    """For every start. Of an empty database it makes an owner, a workspace and a key; later, until somebody
+    has signed in, only a fresh link for an owner without password; then None. Registers new providers.
+
+    Not inside a transaction: asking providers for their models takes seconds.
+    """
+    register_environment_providers()
     with transaction.atomic():
         _one_at_a_time()
         if User.objects.exists():
             return _link_again()
-        email = env.text("OWNER_EMAIL", "owner@chatcore.local")
-        made = ensure(email, None, WORKSPACE_NAME, KEY_NAME)
-        register_environment_providers()
-    return FirstRun(
-        made.workspace, made.user, sign_in_link(made.user), made.key_text, curl_example(made.key_text or "")
-    )
+        made = ensure(env.text("OWNER_EMAIL", "owner@chatcore.local"), None, WORKSPACE_NAME, KEY_NAME)
+    key_text = made.key_text or ""
+    return FirstRun(made.workspace, made.user, sign_in_link(made.user), key_text, curl_example(key_text))
 
 
 def curl_example(key_text: str) -> str:

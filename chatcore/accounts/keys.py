@@ -11,7 +11,6 @@ import string
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -85,8 +84,8 @@ def revoke(key: Key) -> None:
         key.save(update_fields=["revoked_at"])
 
 
-def find(text: str) -> Any:
-    """The usable Key with this text, with its `role` (see KeyQuerySet.usable), in one query; else None."""
+def find(text: str) -> Key | None:
+    """The usable key with this text, and its `role` (see KeyQuerySet.usable), in one query; else None."""
     parsed = parse(text)
     if parsed is None:
         return None

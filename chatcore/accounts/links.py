@@ -26,7 +26,7 @@ class _LinkTokens(PasswordResetTokenGenerator):
         last_login = user.last_login.isoformat() if user.last_login else "never"
         return f"{user.pk}|{user.password}|{last_login}|{user.get_username()}|{timestamp}"
 
-    def check_token(self, user: User | None, token: str | None) -> bool:  # type: ignore[override]
+    def check_token(self, user: User | None, token: str | None) -> bool:
         return super().check_token(user, token) and self._age(token or "") <= LIFE
 
     def _age(self, token: str) -> timedelta:

@@ -143,6 +143,8 @@ class Key(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     objects = KeyQuerySet.as_manager()
 
+    role: str  # the acting user's; only on rows read through KeyQuerySet.usable
+
     def __str__(self) -> str:
         return f"cc_live_{self.public_id}…"
 

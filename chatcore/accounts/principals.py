@@ -141,7 +141,7 @@ def _of_key(text: str, workspace: str | None) -> Principal:
     key = keys.find(text)
     if key is None:
         raise Unauthenticated
-    integration: Integration = key.integration
+    integration = key.integration
     if workspace is not None and _uuid(workspace) != integration.workspace_id:
         raise NotFound
     keys.note_use(key)

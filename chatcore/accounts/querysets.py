@@ -1,7 +1,7 @@
 """Reads of the accounts tables, chainable."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Case, F, FilteredRelation, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Now
@@ -28,11 +28,16 @@ class KeyQuerySet(QuerySet["Key"]):
         Each row carries `role`: the acting user's in the integration's workspace, "" where there is no user.
         """
         members = "integration__workspace__memberships"
-        acting = FilteredRelation(members, condition=Q(**{f"{members}__user": F("integration__acts_as")}))
+        added: dict[str, Any] = {  # named in a mapping because Key declares `role` for its readers
+            "acting": FilteredRelation(
+                members, condition=Q(**{f"{members}__user": F("integration__acts_as")})
+            ),
+            "role": Coalesce(F("acting__role"), Value("")),
+        }
         able = Q(integration__acts_as__is_active=True, acting__role__isnull=False)
         return (
             self.live()
             .select_related("integration__workspace", "integration__acts_as")
-            .annotate(acting=acting, role=Coalesce(F("acting__role"), Value("")))
+            .annotate(**added)
             .filter(Q(integration__acts_as=None) | able, integration__enabled=True)
         )

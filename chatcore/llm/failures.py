@@ -69,8 +69,10 @@ def of_answer(status: int, body: bytes, headers: Mapping[str, str]) -> ProviderE
     message, marks = _said(_parsed(said)) or (said, said)
     fallback = "unavailable" if status >= 500 else "bad_request"
     code = BY_STATUS.get(status, fallback)
-    if 400 <= status < 500:
+    if status < 500:
         code = _marked(marks, MARKS) or code
+    elif "overloaded" in marks.lower():
+        code = "overloaded"
     detail = f"{status}: {message}" if message else str(status)
     return ProviderError(code, detail, retry_after=retry_after(headers), upstream_status=status)
 

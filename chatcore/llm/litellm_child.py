@@ -93,7 +93,10 @@ class Child:
                     await self._send(number, "usage", counts(usage))
         finally:
             await chunks.aclose()
-        await self._send(number, "finish", finish)
+        if _ended_early(chunks):
+            await self._send(number, "error", {"code": "cut_off", "detail": "no finish reason came"})
+        else:
+            await self._send(number, "finish", finish)
 
     async def _send_delta(self, number: int, delta: Any) -> None:
         if reasoning := getattr(delta, "reasoning_content", None):
@@ -120,6 +123,22 @@ class Child:
         await self._output.drain()
 
 
+async def warm_up(litellm: Any) -> None:
+    """The first answer costs LiteLLM a second of late imports: have it before somebody waits for it."""
+    messages = [{"role": "user", "content": "ready?"}]
+    chunks = await litellm.acompletion(
+        model="anthropic/warm-up", messages=messages, mock_response="ready", stream=True
+    )
+    async for _ in chunks:
+        pass
+
+
+def _ended_early(chunks: Any) -> bool:
+    """LiteLLM makes up a finish reason for a stream that ended without one; its own record tells."""
+    received = getattr(chunks, "received_finish_reason", "unknown")
+    return received is None and getattr(chunks, "intermittent_finish_reason", None) is None
+
+
 def counts(usage: Any) -> dict[str, int | None]:
     prompt = getattr(usage, "prompt_tokens_details", None)
     completion = getattr(usage, "completion_tokens_details", None)
@@ -133,13 +152,15 @@ def counts(usage: Any) -> dict[str, int | None]:
 
 def explained(error: Exception) -> dict[str, Any]:
     """The arguments of the ProviderError that `error` stands for."""
+    original = getattr(error, "original_exception", None)
+    if isinstance(original, Exception) and type(original).__name__ != "APIConnectionError":
+        # The failure of a stream that had begun wraps what the vendor said.
+        error = original
     status = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else None
     said = failures.of_answer(status or 500, str(error).encode(), _headers(error))
     names = [kind.__name__ for kind in type(error).__mro__]
     code = next((CODES[name] for name in names if name in CODES), said.code)
-    if code == "cut_off" and getattr(error, "is_pre_first_chunk", False):
-        code = said.code
     return {
         "code": code,
         "detail": str(error),
@@ -167,6 +188,7 @@ async def run(litellm: Any, output: Any) -> None:
     requests = asyncio.StreamReader(limit=LONGEST_REQUEST)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(requests), sys.stdin)
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, output)
+    await warm_up(litellm)
     await Child(litellm, asyncio.StreamWriter(transport, protocol, None, loop)).serve(requests)
 
 

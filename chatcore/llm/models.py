@@ -11,7 +11,7 @@ from chatcore.accounts.models import Membership, Workspace
 from chatcore.ids import uuid7
 from chatcore.llm.kinds import kinds
 from chatcore.llm.providers import ProviderSettings, address_problem
-from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet
+from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
 from chatcore.security.fields import EncryptedTextField
 
 # In `options`: the environment variable the credential came from and follows (see first_run.py).
@@ -45,6 +45,8 @@ class Provider(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     # Also the version under which processes keep their connection to it: see instances.py.
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[ProviderManager] = ProviderManager()
 
     class Meta:
         ordering = ["name"]

@@ -92,7 +92,7 @@ class NativeProvider:
             async with asyncio.timeout(LIST_TIMEOUT), self._get(self._list_url()) as response:
                 if response.status != 200:
                     raise await _refusal(response)
-                return _names(json.loads(await http_body.whole(response.content, MAX_WHOLE)))
+                return _names(await http_body.whole(response.content, MAX_WHOLE))
         except TROUBLE as error:
             raise _failure(error, answered=False).without(self._secret) from None
 
@@ -214,12 +214,16 @@ def _failure(error: Exception, *, answered: bool) -> ProviderError:
         return ProviderError("not_found", said)
     if isinstance(error, aiohttp.ClientError | OSError):
         return ProviderError("cut_off" if answered else "unavailable", said)
-    # A key or a header that HTTP cannot carry, or a list of models that is no JSON.
-    return ProviderError("bad_request" if not answered else "garbage", said)
+    # A key or a header that HTTP cannot carry.
+    return ProviderError("bad_request", said)
 
 
-def _names(listing: Any) -> list[str]:
+def _names(body: bytes) -> list[str]:
     """Of `{"data": [{"id"}]}`, of a bare list, and of `{"models": [{"name"}]}`."""
-    rows = listing if isinstance(listing, list) else listing.get("data") or listing.get("models") or []
-    names = (row if isinstance(row, str) else row.get("id") or row.get("name") for row in rows)
+    try:
+        listing = json.loads(body)
+        rows = listing if isinstance(listing, list) else listing.get("data") or listing.get("models") or []
+        names = [row if isinstance(row, str) else row.get("id") or row.get("name") for row in rows]
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ProviderError("garbage", f"not a list of models ({error}): {body[:200]!r}") from None
     return [str(name) for name in names if name]

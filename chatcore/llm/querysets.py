@@ -3,14 +3,20 @@
 import re
 from typing import TYPE_CHECKING
 
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Manager, OuterRef, Q, QuerySet, Value, When
 
 from chatcore.accounts.principals import Principal
 
 if TYPE_CHECKING:
-    from chatcore.llm.models import Deployment, Model
+    from chatcore.llm.models import Deployment, Model, Provider
 
 DEMO = "demo"
+
+
+class ProviderManager(Manager["Provider"]):
+    def get_queryset(self) -> QuerySet["Provider"]:
+        """Without the credential: only what calls the provider reads it, and a lost key breaks no list."""
+        return super().get_queryset().defer("credential")
 
 
 class ModelQuerySet(QuerySet["Model"]):

@@ -129,7 +129,7 @@ class _Watch:
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
         self.why = ""
-        self._timer = self._loop.call_at(min(self._due, self._end), self._look)
+        self._timer = self._look_again(now)
 
     def start_waiting(self) -> None:
         self._due = self._loop.time() + self._limit
@@ -148,13 +148,17 @@ class _Watch:
 
     def _look(self) -> None:
         now = self._loop.time()
-        if self._task is None:
-            self._timer = self._loop.call_at(now + min(self._limit, 1.0), self._look)
-        elif now < min(self._due, self._end):
-            self._timer = self._loop.call_at(min(self._due, self._end), self._look)
+        if self._task is None or now < min(self._due, self._end):
+            self._timer = self._look_again(now)
         else:
             self.why = self._explanation(now)
             self._task.cancel()
+
+    def _look_again(self, now: float) -> asyncio.TimerHandle:
+        """Not later than the shortest wait that may begin meanwhile would be over."""
+        soonest = min(self._timeouts.first, self._timeouts.between)
+        due = [when for when in (self._due, self._end) if when > now]
+        return self._loop.call_at(min(now + soonest, *due), self._look)
 
     def _explanation(self, now: float) -> str:
         if now >= self._end:

@@ -23,14 +23,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER = "X-Chatcore-Hand-Over"
-_KEPT = {
-    b"x-request-id",
-    b"set-cookie",
-    b"ratelimit",
-    b"ratelimit-policy",
-    b"preference-applied",
-    b"location",
-}
+_REPLACED = {HEADER.lower().encode(), b"content-type", b"content-length"}
 _waiting: dict[str, "Continuation"] = {}
 
 
@@ -83,7 +76,7 @@ class HandOver:
 
 
 async def _continue(continuation: Continuation, headers: list[Any], receive: Receive, send: Send) -> None:
-    kept = [pair for pair in headers if pair[0].lower() in _KEPT]
+    kept = [pair for pair in headers if pair[0].lower() not in _REPLACED]
     working = asyncio.ensure_future(_write(continuation, kept, send))
     leaving = asyncio.ensure_future(_disconnect(receive))
     try:

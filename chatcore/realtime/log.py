@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Func
-from django.db.models.expressions import F, Value
+from django.db.models.expressions import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
 from chatcore.errors import Gone
@@ -92,10 +92,9 @@ def read_after(cursor: Cursor, workspace_id: uuid.UUID, user_id: uuid.UUID) -> l
 
     More than 5,000 events behind raises Gone: reading the state again is cheaper than replaying.
     """
-    position = Tuple(Value(cursor.xid, output_field=Xid8Field()), Value(cursor.id))
     events = list(
         Event.objects.filter(
-            TupleGreaterThan(Tuple(F("xid"), F("id")), position),
+            TupleGreaterThan(Tuple(F("xid"), F("id")), (cursor.xid, cursor.id)),
             workspace_id=workspace_id,
             xid__lt=_HORIZON,
             audience__contains=[user_id],

@@ -30,6 +30,7 @@ def new_reply(
         author=Message.Author.ASSISTANT,
         status=Message.Status.QUEUED,
         model=model,
+        model_name=model.name,
         model_label=model.label,
         params=params or {},
     )
@@ -84,7 +85,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     if reply.status == Message.Status.DONE:
         raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
     responder = find_model(principal, model, otherwise=reply.model or conversation.model)
-    reply.model, reply.model_label = responder, responder.label
+    reply.model, reply.model_name, reply.model_label = responder, responder.name, responder.label
     reply.status = Message.Status.QUEUED
     reply.text = reply.reasoning = reply.finish_reason = ""
     reply.error = reply.usage = reply.stop_requested_at = reply.started_at = reply.finished_at = None

@@ -4,7 +4,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
@@ -40,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of rows; `more` is the query string of the next one, empty at the end."""
+    """A page of rows; `more` is the address of the next one, empty at the end."""
 
     rows: Sequence[Row]
     more: str
@@ -68,8 +70,8 @@ def next_page(
 
 def one_row(principal: Principal, conversation_id: uuid.UUID) -> Row | None:
     """The conversation as a list of its own; None if it is not in the open list."""
-    members = MemberQuerySet.open(Member.objects.for_principal(principal))
-    rows = rows_of(list(members.filter(conversation_id=conversation_id)))
+    members = Member.objects.for_principal(principal).open()
+    rows = rows_of(members.filter(conversation_id=conversation_id))
     return rows[0] if rows else None
 
 
@@ -128,8 +130,9 @@ def _page(
     page, more = found[:PAGE], ""
     rows = rows_of([*before, *page], under=under)
     if len(found) > PAGE:
-        last = page[-1]
-        more = f"{last.last_message_at.isoformat()}_{last.conversation_id}"
+        after = f"{page[-1].last_message_at.isoformat()}_{page[-1].conversation_id}"
+        query = {"after": after, "under": rows[-1].group.key} | ({"q": sought} if sought else {})
+        more = f"{reverse('archived' if archived else 'conversations')}?{urlencode(query)}"
     return Listing(rows, more, sought, archived)
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import get_language
 
 from conversations.rendering import code, sanitise
 from conversations.rendering.cache import RenderedTexts
-from conversations.rendering.markdown import MARKDOWN, Section, normalised, parse
+from conversations.rendering.markdown import Section, block_html, normalised, parse
 
 MAX_MARKDOWN = 200_000  # characters; what follows is shown as it is written
 
@@ -31,13 +31,17 @@ def cache_key(text: str, message_id: str) -> bytes:
 
 def render_blocks(text: str, message_id: str) -> tuple[str, ...]:
     """The blocks of normalised `text`; joined, they are what `render` gives."""
-    blocks = section_blocks(parse(text[:MAX_MARKDOWN], {}, message_id))
+    section = parse(text[:MAX_MARKDOWN], {}, message_id)
+    if section.is_too_deep:
+        return (plain(text),)
+    blocks = section_blocks(section)
     rest = text[MAX_MARKDOWN:]
     return (*blocks, plain(rest)) if rest else blocks
 
 
 def section_blocks(section: Section) -> tuple[str, ...]:
-    return tuple(finished(_html(group, section), footnotes=section.has_footnotes) for group in section.groups)
+    notes = section.has_footnotes
+    return tuple(finished(block_html(group, section.env), footnotes=notes) for group in section.groups)
 
 
 def finished(html: str, *, footnotes: bool = False) -> str:
@@ -46,10 +50,5 @@ def finished(html: str, *, footnotes: bool = False) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` as it is written: for what is too long to be read as Markdown."""
+    """`text` as it is written: for what is too long or too deep to be read as Markdown."""
     return f'<pre tabindex="0">{escape(text, quote=False)}</pre>\n'
-
-
-def _html(group: tuple, section: Section) -> str:  # type: ignore[type-arg]
-    html: str = MARKDOWN.renderer.render(group, MARKDOWN.options, section.env)
-    return html

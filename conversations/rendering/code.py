@@ -18,15 +18,16 @@ COSTLY = re.compile(r"(?:\n[ \t]*){12}|[ \t]{120}|(?:\w+\s+){60}")
 MAX_LANGUAGE = 32  # characters shown
 
 # Only what models write: Pygments knows 500 more, each a set of regular expressions run over hostile text.
-LANGUAGES = frozenset(
-    "apacheconf awk bash bat c c# c++ clojure cmake console cpp cs csharp css cuda cypher d dart diff docker "
-    "dockerfile elixir elm erlang f# fortran fsharp gherkin glsl go golang graphql groovy handlebars haskell hcl "
-    "html http ini java javascript jinja js json json5 jsonc jsx julia kotlin latex lean less lisp lua make "
-    "makefile markdown matlab md nasm nginx nim nix objective-c objectivec ocaml pascal patch perl php "
-    "postgresql powershell prolog properties proto protobuf ps1 py pycon python python3 r racket rb "
-    "rs rst ruby rust sass scala scheme scss sh shell solidity sparql sql svelte svg swift systemverilog "
-    "terraform tex tf toml ts tsx typescript vb vbnet verilog vhdl vim vue wasm xml yaml yml zig zsh".split()
-)
+NAMES = """
+apacheconf awk bash bat c c# c++ clojure cmake console cpp cs csharp css cuda cypher d dart diff docker dockerfile
+elixir elm erlang f# fortran fsharp gherkin glsl go golang graphql groovy handlebars haskell hcl html http ini java
+javascript jinja js json json5 jsonc jsx julia kotlin latex lean less lisp lua make makefile markdown matlab md nasm
+nginx nim nix objective-c objectivec ocaml pascal patch perl php postgresql powershell prolog properties proto
+protobuf ps1 py pycon python python3 r racket rb rs rst ruby rust sass scala scheme scss sh shell solidity sparql
+sql svelte svg swift systemverilog terraform tex tf toml ts tsx typescript vb vbnet verilog vhdl vim vue wasm xml
+yaml yml zig zsh
+"""
+LANGUAGES = frozenset(NAMES.split())
 ALIASES = {"jsonc": "json", "patch": "diff", "svelte": "html", "svg": "xml", "vb": "vbnet", "wasm": "wast"}
 
 # Pygments' own short names, the few worth a colour each. Everything else stays plain text: less to send and draw.

@@ -2,7 +2,7 @@
 
 import re
 
-MARKS = re.compile(r"[*_`~$\[\]\\<!&|]|https?:")
+MARKS = re.compile(r"[*_`~$\[\]\\<!&]|https?:|  \n")  # what makes text more than text
 ADDRESS = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\s]*\Z")  # a link whose address is being written
 SPANS = re.compile(
     r"""
@@ -30,7 +30,9 @@ def completed(text: str) -> str:
             shown = f"{text[: found.start()]}`` {text[found.start() :]} ``"
             return shown + "".join(reversed(open_marks))
         if found["emphasis"]:
-            _pair(open_marks, found["emphasis"], text[: found.start()][-1:], text[found.end() : found.end() + 1])
+            _pair(
+                open_marks, found["emphasis"], text[: found.start()][-1:], text[found.end() : found.end() + 1]
+            )
     return text + "".join(reversed(open_marks))
 
 

@@ -1,9 +1,9 @@
 """Unicode's mathematical alphabets (block U+1D400): the letter that draws bold, double-struck, script and so on."""
 
 ORDER = (
-    "bold italic bold-italic script bold-script fraktur double-struck bold-fraktur sans-serif bold-sans-serif "
-    "sans-serif-italic sans-serif-bold-italic monospace"
-).split()
+    *("bold", "italic", "bold-italic", "script", "bold-script", "fraktur", "double-struck", "bold-fraktur"),
+    *("sans-serif", "bold-sans-serif", "sans-serif-italic", "sans-serif-bold-italic", "monospace"),
+)
 FIRST_LATIN = 0x1D400  # then 52 letters, A–Z and a–z, for each style in turn
 GREEK = {"bold": 0x1D6A8, "italic": 0x1D6E2, "bold-italic": 0x1D71C, "bold-sans-serif": 0x1D756}
 GREEK_CAPITAL, GREEK_SMALL = 0x1D6A8 - 0x0391, 0x1D6C2 - 0x03B1

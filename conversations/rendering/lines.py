@@ -45,6 +45,11 @@ def is_item(line: str) -> bool:
     return ITEM.match(line) is not None
 
 
+def is_any_item(line: str) -> bool:
+    """Whether a list item starts here, however far from the margin."""
+    return ITEM.match(line.lstrip(" \t")) is not None
+
+
 def is_delimiters(line: str) -> bool:
     """Whether this may be the second line of a table."""
     return "-" in line and DELIMITERS.match(line) is not None

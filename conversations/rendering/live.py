@@ -1,13 +1,12 @@
 """The inside of the paragraph that is being written: read anew with every update, but only where it is unsettled."""
 
 from html import escape
-from typing import Any
 
 from markdown_it.token import Token
 
 from conversations.rendering import sanitise
 from conversations.rendering.completion import MARKS, completed
-from conversations.rendering.markdown import MARKDOWN, inline_tokens
+from conversations.rendering.markdown import Environment, inline_tokens, text_html
 
 MIN_SETTLED = 60  # characters worth being put away
 MAX_UNSETTLED = 1_500  # characters; more are put away as they are written: only this preview can suffer
@@ -20,22 +19,25 @@ class LiveText:
         self._settled = ""
         self._settled_html = ""
 
-    def html(self, text: str, env: dict[str, Any]) -> str:
+    def html(self, text: str, env: Environment) -> str:
         """Safe HTML of `text`, with what is open at its end closed as it will probably be."""
         if not text.startswith(self._settled):
             self._settled = self._settled_html = ""
         unsettled = text[len(self._settled) :]
-        tokens = inline_tokens(completed(unsettled), env)
+        if not MARKS.search(unsettled):
+            return self._settled_html + escape(unsettled, quote=False)
+        whole = completed(unsettled)
+        tokens = inline_tokens(whole, env)
         html = self._settled_html + inline_html(tokens, env)
         if len(unsettled) >= MIN_SETTLED:
-            self._settle(unsettled, tokens, env)
+            self._settle(unsettled, tokens, env, is_whole=whole == unsettled)
         return html
 
-    def _settle(self, unsettled: str, tokens: list[Token], env: dict[str, Any]) -> None:
+    def _settle(self, unsettled: str, tokens: list[Token], env: Environment, *, is_whole: bool) -> None:
         """Put away what later text will not change: up to the last space, if no mark stands without its partner."""
         last = tokens[-1]
         kept, space, rest = last.content.rpartition(" ")
-        is_sure = last.type == "text" and not last.level and space and unsettled.endswith(rest)
+        is_sure = is_whole and last.type == "text" and not last.level and space and unsettled.endswith(rest)
         if is_sure and not any(_is_undecided(token) for token in tokens):
             head = [*tokens[:-1], Token("text", "", 0, content=kept + space)]
             self._put_away(unsettled[: len(unsettled) - len(rest)], inline_html(head, env))
@@ -51,7 +53,7 @@ def _is_undecided(token: Token) -> bool:
     return token.type == "text" and MARKS.search(token.content) is not None
 
 
-def inline_html(tokens: list[Token], env: dict[str, Any]) -> str:
+def inline_html(tokens: list[Token], env: Environment) -> str:
     if len(tokens) == 1 and tokens[0].type == "text":
         return escape(tokens[0].content, quote=False)
-    return sanitise.clean(MARKDOWN.renderer.renderInline(tokens, MARKDOWN.options, env))
+    return sanitise.clean(text_html(tokens, env))

@@ -1,10 +1,12 @@
 """The Markdown dialect of messages: CommonMark without HTML, with tables, tasks, strikethrough, footnotes and maths."""
 
 import re
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
@@ -13,12 +15,17 @@ from conversations.rendering import links
 from conversations.rendering.maths import maths
 from conversations.rendering.renderer import MessageRenderer
 
-MAX_NESTING = 60  # levels of blocks, two per list
-MAX_INLINE = 20_000  # characters of one paragraph or cell; longer ones are shown as they are written
+MAX_NESTING = 24  # levels of blocks; a list takes two
+MAX_COLUMNS = (
+    60  # of a table; wider ones are text, for missing cells are made up and cost as much as written ones
+)
+# A paragraph or cell longer than this, or with more brackets (each may start a link), is shown as it is written.
+MAX_INLINE, MAX_BRACKETS = 20_000, 1_000
 SENTINEL = "\ufdd0"  # a noncharacter, so no message's own: marks a place inside rendered text
 UNPRINTABLE = re.compile(f"[\0\ud800-\udfff{SENTINEL}]")
 
 References = dict[str, Any]
+Environment = MutableMapping[str, Any]
 
 
 class MessageMarkdown(MarkdownIt):
@@ -31,7 +38,7 @@ class Section:
     """A parsed stretch of text: its top-level blocks as groups of tokens, and what it defines for others."""
 
     groups: tuple[tuple[Token, ...], ...]
-    env: dict[str, Any]
+    env: Environment
 
     @property
     def references(self) -> References:
@@ -45,7 +52,7 @@ class Section:
 
     @property
     def is_too_deep(self) -> bool:
-        """Whether blocks nest so deep that the parser skipped some: what it skips depends on what follows."""
+        """Whether blocks nest so deep that the parser may have skipped text."""
         return any(token.level >= MAX_NESTING - 1 for group in self.groups for token in group)
 
 
@@ -56,7 +63,10 @@ def normalised(text: str) -> str:
 
 def parse(text: str, references: References, message_id: str = "") -> Section:
     """Parse normalised `text`. `references` are the definitions of what stands before it; they are not changed."""
-    env: dict[str, Any] = {"references": dict(references), "message_id": re.sub(r"[^\w-]", "", message_id, flags=re.A)}
+    env: Environment = {
+        "references": dict(references),
+        "message_id": re.sub(r"[^\w-]", "", message_id, flags=re.A),
+    }
     tokens = MARKDOWN.parse(text, env)
     return Section(groups=tuple(_top_level(tokens)), env=env)
 
@@ -78,33 +88,56 @@ def _inline(state: StateCore) -> None:
             token.children = inline_tokens(token.content, state.env)
 
 
-def inline_tokens(content: str, env: dict[str, Any]) -> list[Token]:
+def inline_tokens(content: str, env: Environment) -> list[Token]:
     """The tokens inside one paragraph, heading or cell."""
-    if len(content) > MAX_INLINE:
+    if len(content) > MAX_INLINE or content.count("[") > MAX_BRACKETS:
         return [Token("text", "", 0, content=content)]
     tokens: list[Token] = []
     return MARKDOWN.inline.parse(content, MARKDOWN, env, tokens)
 
 
-def block_tokens(text: str, env: dict[str, Any]) -> list[Token]:
+def block_tokens(text: str, env: Environment) -> list[Token]:
     """The block structure of `text` alone; `inline` tokens still hold their source."""
     tokens: list[Token] = []
     MARKDOWN.block.parse(text, MARKDOWN, env, tokens)
     return tokens
 
 
+def block_html(tokens: Sequence[Token], env: Environment) -> str:
+    """Not safe yet: see `sanitise`."""
+    return RENDERER.render(tokens, MARKDOWN.options, env)
+
+
+def text_html(tokens: Sequence[Token], env: Environment) -> str:
+    """The same for what `inline_tokens` gives."""
+    return RENDERER.renderInline(tokens, MARKDOWN.options, env)
+
+
+def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    columns = state.src.count("|", state.bMarks[first], state.eMarks[first])
+    return columns <= MAX_COLUMNS and table(state, first, end, silent)
+
+
 def _markdown() -> MessageMarkdown:
     options = {"maxNesting": MAX_NESTING, "html": False, "tasklists": True, "xhtmlOut": False}
     md = MessageMarkdown("commonmark", options, renderer_cls=MessageRenderer)
     md.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
+    md.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     md.use(maths)
     md.inline.ruler.before("escape", "bare_address", links.bare_address)
     md.use(footnote_plugin, inline=False)
     md.core.ruler.at("inline", _inline)
-    for name in ("footnote_ref", "footnote_anchor", "footnote_block_open", "footnote_block_close", "footnote_open"):
+    for name in (
+        "footnote_ref",
+        "footnote_anchor",
+        "footnote_block_open",
+        "footnote_block_close",
+        "footnote_open",
+    ):
         md.add_render_rule(name, getattr(MessageRenderer, name))
     md.add_render_rule("footnote_close", MessageRenderer.footnote_close)
     return md
 
 
 MARKDOWN = _markdown()
+RENDERER = cast(MessageRenderer, MARKDOWN.renderer)

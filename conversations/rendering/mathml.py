@@ -15,7 +15,7 @@ MAX_DEPTH = 50  # nested braces, environments or \left: the converter recurses, 
 MAX_BARE_CHAIN = 40  # commands in a row: `\sqrt\sqrt…` nests without a brace
 
 MACROS = re.compile(r"\\(?:re|provide)?newcommand|\\[egx]?def(?![a-z])|\\let(?![a-z])|\\DeclareMathOperator")
-CHAIN = re.compile(r"(?:\\[a-zA-Z]+[\s\[(]*){%d}" % (MAX_BARE_CHAIN + 1))
+CHAIN = re.compile(rf"(?:\\[a-zA-Z]+[\s\[(]*){{{MAX_BARE_CHAIN + 1}}}")
 NESTING = re.compile(r"\\.|\{|\}|[_^]", re.DOTALL)
 
 ALIGNED = r"aligned|align|alignat|alignedat|flalign|eqnarray|split"
@@ -37,8 +37,12 @@ class Untypesettable(Exception):
     """This formula cannot be typeset."""
 
 
-FAILURES = (
-    *(error for error in vars(latex_errors).values() if isinstance(error, type)),
+FAILURES: tuple[type[Exception], ...] = (
+    *(
+        error
+        for error in vars(latex_errors).values()
+        if isinstance(error, type) and issubclass(error, Exception)
+    ),
     Untypesettable,
     AttributeError,
     LookupError,

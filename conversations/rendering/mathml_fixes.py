@@ -1,8 +1,8 @@
 """What browsers draw of MathML is MathML Core: this turns the converter's older dialect into it."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from conversations.rendering.letters import restyled
@@ -30,8 +30,22 @@ NAMED_SPACES = {
     "negativethickmathspace": "-0.278em",
 }
 LENGTHS = ("width", "height", "depth", "lspace", "rspace", "voffset", "minsize", "maxsize", "linethickness")
-LIMITS = frozenset("lim max min sup inf limsup liminf det gcd Pr argmax argmin plim".split())
-BIG_OPERATORS = frozenset("∑∏∐⋃⋂⨆⨁⨂⨀⨄⋁⋀")
+LIMITS = {
+    "lim",
+    "max",
+    "min",
+    "sup",
+    "inf",
+    "limsup",
+    "liminf",
+    "det",
+    "gcd",
+    "Pr",
+    "argmax",
+    "argmin",
+    "plim",
+}
+BIG_OPERATORS = set("∑∏∐⋃⋂⨆⨁⨂⨀⨄⋁⋀")
 UNDER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 ACCENTS = {"^": "ˆ", "~": "˜", "―": "‾", "_": "_"}
 
@@ -127,18 +141,16 @@ def _accent(element: Element) -> None:
 
 def _space_functions(parent: Element) -> None:
     """A thin space between a named function and its argument: `sin x`, but `sin(x)`."""
-    children = list(parent)
     if parent.tag not in ("mrow", "mtd", "mstyle", "math", "mpadded"):
         return
-    for index, (child, following) in reversed(list(enumerate(_pairs(children)))):
-        if _is_function(child) and following.tag not in ("mo", "mspace"):
-            parent.insert(index + 1, Element("mspace", width="0.167em"))
-        elif _is_function(following) and child.tag not in ("mo", "mspace"):
-            parent.insert(index + 1, Element("mspace", width="0.167em"))
+    pairs = list(pairwise(parent))
+    for index, (left, right) in reversed(list(enumerate(pairs, 1))):
+        if (_is_function(left) and _is_operand(right)) or (_is_operand(left) and _is_function(right)):
+            parent.insert(index, Element("mspace", width="0.167em"))
 
 
-def _pairs(children: list[Element]) -> Iterator[tuple[Element, Element]]:
-    return zip(children, children[1:], strict=False)
+def _is_operand(element: Element) -> bool:
+    return element.tag not in ("mo", "mspace")
 
 
 def _is_function(element: Element) -> bool:

@@ -1,17 +1,25 @@
 """Parts of the open region as HTML: an item, a row, any other text. See `tail`, which puts them together."""
 
+import re
 from dataclasses import dataclass
-from typing import Any
 
 from markdown_it.token import Token
 
 from conversations.rendering import blocks, lines
 from conversations.rendering.completion import completed
 from conversations.rendering.live import inline_html
-from conversations.rendering.markdown import MARKDOWN, SENTINEL, References, block_tokens, inline_tokens
+from conversations.rendering.markdown import (
+    SENTINEL,
+    Environment,
+    References,
+    block_html,
+    block_tokens,
+    inline_tokens,
+)
 
 TABLE = "table"
 ROWS, TABLE_END = "<tbody>\n", "</tbody>\n</table></div>\n"
+CELLS = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Rendered:
         return self.opening + self.body + self.closing
 
 
-def environment(references: References) -> dict[str, Any]:
+def environment(references: References) -> Environment:
     return {"references": dict(references)}
 
 
@@ -70,27 +78,54 @@ def table_head(source: str, references: References) -> Rendered:
 def row(
     source: str, delimiters: str, references: References, cache: dict[str, str], *, is_open: bool = False
 ) -> Rendered:
-    """Rows of a table, read below a head of empty words."""
-    columns = delimiters.strip(" \t").strip("|").count("|") + 1
+    """Rows of a table, each a line. The last cell goes on while no sign ends it."""
     env = environment(references)
-    tokens, growing = _tokens("|" + "h|" * columns + f"\n{delimiters}\n{source}", env, cache, is_open)
-    _, _, body = _html(tokens, env).partition(ROWS)
-    return Rendered(body.removesuffix(TABLE_END), key=TABLE, text=growing)
+    alignments = [_alignment(column) for column in delimiters.strip(" \t|").split("|")]
+    rows: list[str] = []
+    growing = ""
+    for line in filter(None, source.split("\n")):
+        cells = [
+            cell.strip(" \t").replace("\\|", "|") for cell in CELLS.split(line.strip(" \t").removeprefix("|"))
+        ]
+        shown = [cached_html(cell, env, cache) for cell in cells[: len(alignments)]]
+        if is_open and len(cells) <= len(alignments) and source.endswith(line) and cells[-1]:
+            growing, shown[-1] = cells[-1] + line[len(line.rstrip(" \t")) :], SENTINEL
+        shown += [""] * (len(alignments) - len(shown))
+        rows.append(_row_html(shown, alignments))
+    return Rendered("".join(rows), key=TABLE, text=growing)
 
 
-def _tokens(source: str, env: dict[str, Any], cache: dict[str, str], is_open: bool) -> tuple[list[Token], str]:
+def _alignment(column: str) -> str:
+    column = column.strip(" \t")
+    sides = (column.startswith(":"), column.endswith(":"))
+    name = {(True, True): "center", (False, True): "right", (True, False): "left"}.get(sides, "")
+    return f' class="align-{name}"' if name else ""
+
+
+def _row_html(cells: list[str], alignments: list[str]) -> str:
+    shown = (f"<td{kind}>{cell}</td>\n" for cell, kind in zip(cells, alignments, strict=True))
+    return f"<tr>\n{''.join(shown)}</tr>\n"
+
+
+def cached_html(content: str, env: Environment, cache: dict[str, str]) -> str:
+    html = cache.get(content)
+    if html is None:
+        html = cache[content] = inline_html(inline_tokens(content, env), env)
+    return html
+
+
+def _tokens(source: str, env: Environment, cache: dict[str, str], is_open: bool) -> tuple[list[Token], str]:
     """The tokens of `source`, their text rendered, and the text that will go on (see `Rendered`)."""
     tokens = [token for token in block_tokens(source, env) if not token.type.startswith("footnote_")]
     texts = [token for token in tokens if token.type == "inline" and token.content]
     growing = _growing(source, texts[-1].content) if is_open and texts else ""
     for token in texts:
-        html = cache.get(token.content)
         if token is texts[-1] and growing:
             html = SENTINEL
         elif token is texts[-1] and is_open:
             html = inline_html(inline_tokens(completed(token.content), env), env)
-        elif html is None:
-            html = cache[token.content] = inline_html(inline_tokens(token.content, env), env)
+        else:
+            html = cached_html(token.content, env, cache)
         token.children = [Token("html_inline", "", 0, content=html)]
     return tokens, growing
 
@@ -104,8 +139,8 @@ def _growing(source: str, content: str) -> str:
     return content + source[len(bare) :]
 
 
-def _html(tokens: list[Token], env: dict[str, Any]) -> str:
-    return blocks.finished(MARKDOWN.renderer.render(tokens, MARKDOWN.options, env))
+def _html(tokens: list[Token], env: Environment) -> str:
+    return blocks.finished(block_html(tokens, env))
 
 
 def _is_one_list(tokens: list[Token]) -> bool:

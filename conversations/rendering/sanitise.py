@@ -7,14 +7,15 @@ import nh3
 
 from conversations.rendering import code, links
 
-MATH_TAGS = frozenset(
-    "math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub "
-    "msubsup msup mtable mtd mtext mtr munder munderover".split()
-)
-TAGS = MATH_TAGS | frozenset(
-    "a blockquote br code div em figcaption figure h1 h2 h3 h4 h5 h6 hr input li ol p pre s section span strong "
-    "sup table tbody td th thead tr ul".split()
-)
+MATHS = """
+math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub msubsup
+msup mtable mtd mtext mtr munder munderover
+"""
+PROSE = """
+a blockquote br code div em figcaption figure h1 h2 h3 h4 h5 h6 hr input li ol p pre s section span strong sup table
+tbody td th thead tr ul
+"""
+TAGS = frozenset(MATHS.split() + PROSE.split())
 LENGTHS = {"width", "height", "depth", "lspace", "voffset"}
 ATTRIBUTES: dict[str, set[str]] = {
     "a": {"href", "aria-label"},

@@ -126,25 +126,27 @@ class BlockStream:
             self._line = 0
         if is_item:
             self._tail.begin(Kind.ITEM, self._line, is_loose=self._is_list and self._is_after_blank)
-            self._is_list = True
         elif self._is_table:
             self._tail.begin(Kind.ROW, self._line)
+        self._is_list = self._is_list or lines.is_any_item(line)
 
     def _end_line(self, line: str, after: int) -> bool:
         """What a whole line does to the ones after it. True if it ended the region."""
-        is_inside_item = self._is_list and not lines.is_flush(line)
         if self._fence:
             return self._fence.is_closed_by(line) and self._close(after)
         if self._maths:
             return self._end_maths_line(line, after)
-        if lines.is_blank(line):
-            self._is_after_blank, self._is_table = True, False
-            return False
-        self._is_after_blank = False
-        if is_inside_item:
-            return False
+        self._is_after_blank = lines.is_blank(line)
+        if self._is_after_blank:
+            self._is_table = False
+        elif lines.is_flush(line) or not self._is_list:
+            return self._end_block_line(line, after)
+        return False
+
+    def _end_block_line(self, line: str, after: int) -> bool:
+        """The same for a line that is not inside a list item, a fence or a formula."""
         if fence := lines.opened_fence(line):
-            self._fence, self._fence_start = fence, self._line
+            self._fence, self._fence_start, self._is_table = fence, self._line, False
             self._tail.begin(Kind.FENCE, self._line)
             return False
         if lines.is_heading(line):

@@ -5,13 +5,22 @@ each, the last one as often as it grows. What this shows is a preview, safe but 
 a whole once it is finished.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from html import escape
 
-from conversations.rendering import blocks, code, lines, mathml, parts
+from conversations.rendering import code, mathml, parts
 from conversations.rendering.live import LiveText
 from conversations.rendering.markdown import SENTINEL, References
+
+# Parts longer than so many characters are read anew only when they have grown by that factor: what stands there may
+# show a little late, but the cost stays linear.
+GROWTHS = ((10_000, 1.5), (1_000, 1.06), (0, 0.0))
+
+
+# The last line while it is nothing but marks: a rule, a heading's underline, the next item or the head of a table.
+UNDECIDED_LINE = re.compile(r"\n[ \t]*(?:[-*_=`~+|:#>$ \t]+|\d{1,3}[.)]?[ \t]*)\Z")
 
 
 class Kind(Enum):
@@ -86,7 +95,8 @@ class Tail:
     def _forget_live(self) -> None:
         self._live = LiveText()
         self._is_growing = False  # whether text is added inside `_before` and `_behind`
-        self._source = ""
+        self._source = ""  # what is shown of the last part
+        self._read_length = 0  # how much of it was read as blocks, not just added to a text
         self._text = ""
         self._before = ""
         self._behind = ""
@@ -100,17 +110,20 @@ class Tail:
             shown = mathml.source(source.strip()[2:])
             return f'{self._done}{self._container.html}<div class="math-block">{shown}</div>\n'
         added = source[len(self._source) :]
-        if self._is_growing and "\n" not in added and not (kind is Kind.ROW and "|" in added):
-            self._source, self._text = source, self._text + added
-        else:
+        goes_on = "\n" not in added and not (kind is Kind.ROW and "|" in added)
+        growth = next(growth for length, growth in GROWTHS if len(source) > length)
+        is_costly = len(source) < growth * self._read_length
+        if not is_costly and not (goes_on and self._is_growing):
             self._read(kind, source)
+        elif self._is_growing:
+            self._source, self._text = source, self._text + added
         shown = self._live.html(self._text, parts.environment(self.references)) if self._is_growing else ""
         return self._before + shown + self._behind
 
     def _read(self, kind: Kind, source: str) -> None:
         """Read the last part anew, and find the place where text will be added to it."""
-        part = self._part(kind, source, is_open=True)
-        self._source, self._text = source, part.text
+        part = self._part(kind, UNDECIDED_LINE.sub("\n", source), is_open=True)
+        self._source, self._text, self._read_length = source, part.text, len(source)
         self._is_growing = bool(part.text)
         if part.key and part.key == self._container.key:
             html = self._container.opening + self._container.body + part.body + self._container.closing
@@ -121,9 +134,6 @@ class Tail:
 
     def _put_away(self, kind: Kind, source: str) -> None:
         part = self._part(kind, source)
-        if part.is_loose and not self._is_loose:
-            self._loosen()
-            part = self._part(kind, source)
         if not part.key or part.key != self._container.key:
             self._done += self._container.html
             self._container = Container(part.key, part.opening, part.closing)
@@ -137,7 +147,11 @@ class Tail:
         if kind is Kind.ROW and self._container.key == parts.TABLE:
             return parts.row(source, self._delimiters, self.references, self._cache, is_open=is_open)
         if kind is Kind.ITEM:
-            return parts.item(source, self.references, self._cache, is_loose=self._is_loose, is_open=is_open)
+            item = parts.item(source, self.references, self._cache, is_loose=self._is_loose, is_open=is_open)
+            if item.is_loose and not self._is_loose:
+                self._loosen()
+                return self._part(kind, source, is_open=is_open)
+            return item
         return parts.text(source, self.references, self._cache, is_open=is_open)
 
     def _loosen(self) -> None:
@@ -146,7 +160,8 @@ class Tail:
             return
         self._is_loose = True
         self._container.body = "".join(
-            parts.item(source, self.references, self._cache, is_loose=True).body for source in self._container.sources
+            parts.item(source, self.references, self._cache, is_loose=True).body
+            for source in self._container.sources
         )
 
 

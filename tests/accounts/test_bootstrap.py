@@ -10,11 +10,18 @@ from chatcore.accounts import keys
 from chatcore.accounts.bootstrap import KeyNameTaken, ensure, first_run
 from chatcore.accounts.models import Integration, Key, Membership, User, Workspace
 from chatcore.accounts.principals import identify
+from chatcore.llm.models import Model
 from tests.accounts.factories import PASSWORD, make_user
 from tests.accounts.parallel import in_parallel
 
 pytestmark = pytest.mark.django_db
 EMAIL = "ada@example.com"
+
+
+@pytest.fixture(autouse=True)
+def _no_providers_around(monkeypatch):
+    """Neither keys in the environment nor an Ollama of the machine."""
+    monkeypatch.setenv("CHATCORE_NO_DETECT", "true")
 
 
 def run(*arguments: str) -> str:
@@ -130,6 +137,11 @@ def test_the_first_run_gives_a_link_and_a_key(client, settings, monkeypatch):
     assert identify(api_key=first.key_text).may("messages:write")
     assert client.post(first.sign_in_link.removeprefix(settings.PUBLIC_URL)).status_code == 302
     assert client.get("/").content.decode() == "boss@example.com"
+
+
+def test_after_the_first_run_a_model_can_answer():
+    first_run()
+    assert Model.objects.filter(is_default=True).exists()
 
 
 def test_until_somebody_has_signed_in_the_link_is_offered_again_without_a_key(settings):

@@ -39,10 +39,18 @@ async def chat_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
 
 def chat_whole(plan: Plan) -> dict[str, Any]:
     calls = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": "".join(call.arguments)}}
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": "".join(call.arguments)},
+        }
         for call in plan.tool_calls
     ]
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(plan.pieces), "tool_calls": calls or None}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": "".join(plan.pieces),
+        "tool_calls": calls or None,
+    }
     if plan.reasoning:
         message[plan.reasoning_field] = "".join(plan.reasoning)
     choice = {"index": 0, "message": message, "finish_reason": plan.finish}

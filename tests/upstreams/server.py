@@ -60,7 +60,9 @@ async def _models(request: web.Request) -> web.StreamResponse:
     plan = request.app[PLANS].get("/v1/models", Plan())
     if plan.raw is not None:
         return web.Response(body=plan.raw, status=plan.status, headers=plan.headers)
-    return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in plan.pieces]})
+    return web.json_response(
+        {"object": "list", "data": [{"id": name, "object": "model"} for name in plan.pieces]}
+    )
 
 
 async def _planned(request: web.Request) -> Plan:
@@ -120,7 +122,10 @@ class Upstream:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="upstream", daemon=True)
         self._runner = web.AppRunner(
-            application(self.plans, self.heard), handler_cancellation=True, shutdown_timeout=0.1, access_log=None
+            application(self.plans, self.heard),
+            handler_cancellation=True,
+            shutdown_timeout=0.1,
+            access_log=None,
         )
 
     @property

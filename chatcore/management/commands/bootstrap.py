@@ -9,6 +9,7 @@ from django.core.validators import validate_email
 
 from chatcore.accounts.bootstrap import Bootstrapped, ensure
 from chatcore.errors import ChatcoreError
+from chatcore.processes import preconditions
 
 
 class Command(BaseCommand):
@@ -25,6 +26,12 @@ class Command(BaseCommand):
         parser.add_argument("--new-key", action="store_true", help="Rotate the key when it exists.")
         parser.add_argument("--staff", action="store_true", help="Make the account superuser.")
         parser.add_argument("--json", action="store_true", help="Print JSON: workspace, user, key.")
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """The system checks that come before `handle` ask the database too."""
+        preconditions.embedded_postgres()
+        preconditions.migrations()
+        return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         try:

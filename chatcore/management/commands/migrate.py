@@ -8,7 +8,11 @@ from chatcore.processes import preconditions
 
 
 class Command(migrate.Command):
-    def handle(self, *args: Any, **options: Any) -> None:
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """The system checks that come before `handle` ask the database too."""
         preconditions.embedded_postgres()
+        return super().execute(*args, **options)
+
+    def handle(self, *args: Any, **options: Any) -> None:
         with preconditions.alone_migrating():
             super().handle(*args, **options)

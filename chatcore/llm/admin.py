@@ -1,0 +1,183 @@
+"""Staff pages of the registry. A provider's key goes in and never comes out again."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from chatcore.llm import catalogue, listing
+from chatcore.llm.actions import add_models, make_default
+from chatcore.llm.catalogue import KnownModel
+from chatcore.llm.errors import ProviderError
+from chatcore.llm.kinds import kinds
+from chatcore.llm.models import FROM_ENVIRONMENT, Deployment, Fallback, Model, Provider
+from chatcore.security.fields import Unreadable
+
+LIST_TIMEOUT = 25.0
+
+
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
+    kind = forms.ChoiceField()
+    new_credential = forms.CharField(
+        label="Key",
+        required=False,
+        strip=True,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="Stored encrypted and never shown again. Leave empty to keep the one there is.",
+    )
+
+    class Meta:
+        model = Provider
+        fields = ("name", "kind", "base_url", "options", "workspace", "enabled")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = kinds()
+        self.fields["kind"].choices = [(name, each.LABEL) for name, each in known.items()]  # type: ignore[attr-defined]
+        self.fields["options"].help_text = " · ".join(
+            f"{each.LABEL}: {', '.join(f'{option} ({what})' for option, what in each.OPTIONS.items())}"
+            for each in known.values()
+        )
+
+
+@admin.register(Provider)
+class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ProviderForm
+    list_display = ("name", "kind", "base_url", "workspace", "enabled", "updated_at")
+    list_filter = ("kind", "enabled")
+    list_select_related = ("workspace",)
+    search_fields = ("name", "base_url")
+    show_full_result_count = False
+    autocomplete_fields = ("workspace",)
+    fields = ("name", "kind", "base_url", "new_credential", "options", "workspace", "enabled")
+    actions = ("refresh_models",)
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
+        typed = form.cleaned_data.get("new_credential")
+        if typed:
+            obj.credential = typed
+            obj.options.pop(FROM_ENVIRONMENT, None)
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: Provider, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """A new provider is of no use without models: choose them next."""
+        if "_popup" in request.POST or "_addanother" in request.POST:
+            return super().response_add(request, obj, post_url_continue)
+        return HttpResponseRedirect(reverse("admin:llm_provider_models", args=[obj.pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.models_page)
+        return [path("<uuid:pk>/models/", page, name="llm_provider_models"), *super().get_urls()]
+
+    @admin.action(description="Refresh the list of models")
+    def refresh_models(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
+        chosen = list(queryset[:2])
+        if len(chosen) == 1:
+            return HttpResponseRedirect(reverse("admin:llm_provider_models", args=[chosen[0].pk]))
+        self.message_user(request, "Choose one provider at a time.", messages.WARNING)
+        return None
+
+    def models_page(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        """What the provider lists, to choose from."""
+        provider = get_object_or_404(self.get_queryset(request), pk=pk)
+        if not self.has_change_permission(request, provider):
+            raise PermissionDenied
+        if request.method == "POST":
+            typed = request.POST.get("typed", "").split()
+            added = add_models(provider, [_known(name) for name in [*request.POST.getlist("name"), *typed]])
+            self.message_user(
+                request, f"{provider} now has {', '.join(map(str, added)) or 'no further models'}."
+            )
+            return HttpResponseRedirect(reverse("admin:llm_model_changelist"))
+        present = set(provider.deployments.values_list("upstream_name", flat=True))
+        names, problem = _listed(provider)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Models of {provider}",
+            "opts": self.opts,
+            "provider": provider,
+            "problem": problem,
+            "choices": [(name, name in present) for name in names],
+        }
+        return TemplateResponse(request, "admin/llm/provider/models.html", context)
+
+
+def _listed(provider: Provider) -> tuple[list[str], str]:
+    """The names, and what went wrong."""
+    try:
+        return listing.listed_models(provider.settings(), within=LIST_TIMEOUT), ""
+    except ProviderError as error:
+        return [], f"{error.words} ({error})"
+    except Unreadable as error:
+        return [], error.detail
+
+
+def _known(upstream_name: str) -> KnownModel:
+    found = (model for account in catalogue.ACCOUNTS for model in account.models)
+    same = (model for model in found if model.upstream_name == upstream_name)
+    return next(same, KnownModel(upstream_name, upstream_name))
+
+
+class DeploymentInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Deployment
+    extra = 0
+    autocomplete_fields = ("provider",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        return _without_credentials(super().get_queryset(request))
+
+
+class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Fallback
+    fk_name = "model"
+    extra = 0
+    autocomplete_fields = ("to",)
+
+
+@admin.register(Model)
+class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("label", "name", "workspace", "context_window", "enabled", "is_default")
+    list_filter = ("enabled", "is_default")
+    list_select_related = ("workspace",)
+    search_fields = ("label", "name")
+    show_full_result_count = False
+    autocomplete_fields = ("workspace",)
+    # One model is the default: it is moved by the action, not ticked twice.
+    exclude = ("is_default",)
+    inlines = (DeploymentInline, FallbackInline)
+    actions = ("make_default",)
+
+    @admin.action(description="Make the default")
+    def make_default(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
+        chosen = list(queryset[:2])
+        if len(chosen) != 1:
+            self.message_user(request, "Choose one model.", messages.WARNING)
+            return
+        make_default(chosen[0])
+        self.message_user(request, f"{chosen[0]} answers where nothing else is chosen.")
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("upstream_name", "model", "provider", "priority", "weight", "enabled")
+    list_filter = ("enabled", "provider")
+    list_editable = ("priority", "weight", "enabled")
+    search_fields = ("upstream_name", "model__name", "provider__name")
+    show_full_result_count = False
+    autocomplete_fields = ("model", "provider")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        return _without_credentials(super().get_queryset(request))
+
+
+def _without_credentials(deployments: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    return deployments.select_related("model", "provider").defer("provider__credential")

@@ -1,0 +1,11 @@
+// Before the first paint: the chosen theme, and the time zone the server tells times in.
+{
+  try {
+    const theme = localStorage.getItem("theme");
+    if (theme) document.documentElement.dataset.theme = theme;
+  } catch {} // storage may be closed to us; the system's theme is shown then
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.includes(`timezone=${zone}`)) {
+    document.cookie = `timezone=${zone};path=/;max-age=31536000;samesite=lax`;
+  }
+}

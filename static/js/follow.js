@@ -1,0 +1,58 @@
+// The view follows the end while the reader is there, and stays where it is otherwise.
+const NEAR = 64; // pixels from the end that still count as being there
+
+let following = true;
+const scroller = () => document.querySelector("[data-scroll]");
+
+export function toEnd(smooth = false) {
+  const box = scroller();
+  box?.scrollTo({ top: box.scrollHeight, behavior: smooth && !calm.matches ? "smooth" : "instant" });
+  following = true;
+}
+
+/** Changes the thread without moving what is being read; at the end, the end is kept. */
+export function keepPlace(change) {
+  const box = scroller();
+  const anchor = box && !following ? firstSeen(box) : null;
+  const before = anchor?.getBoundingClientRect().top;
+  change();
+  if (!box) return;
+  if (following) toEnd();
+  else if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before;
+}
+
+function firstSeen(box) {
+  const top = box.getBoundingClientRect().top;
+  return [...box.querySelectorAll(".message")].find((message) => message.getBoundingClientRect().bottom > top);
+}
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+function look() {
+  const box = scroller();
+  if (!box) return;
+  const left = box.scrollHeight - box.clientHeight - box.scrollTop;
+  following = left < NEAR;
+  const button = box.querySelector("[data-latest]");
+  if (button) button.hidden = left < box.clientHeight / 2;
+}
+
+const growth = new ResizeObserver(() => {
+  if (following) toEnd();
+  look();
+});
+
+document.addEventListener("scroll", (event) => event.target === scroller() && look(), { capture: true, passive: true });
+document.addEventListener("click", (event) => event.target.closest?.("[data-latest]") && toEnd(true));
+document.addEventListener("page:shown", () => {
+  growth.disconnect();
+  const box = scroller();
+  if (!box) return;
+  const named = location.hash && document.querySelector(`.message${CSS.escape(location.hash).replace("\\#", "#")}`);
+  if (named) {
+    following = false;
+    named.scrollIntoView({ block: "start" });
+  } else toEnd();
+  growth.observe(box.querySelector("[data-thread]"));
+  growth.observe(box);
+});

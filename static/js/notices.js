@@ -1,0 +1,32 @@
+// Short words about what just happened, in the corner; an undo goes with them where there is one.
+import { on, parse, words } from "./page.js";
+
+const MILLISECONDS = 7_000;
+const region = document.querySelector("[data-notices]");
+
+export function notice(text, { undo = "", stays = false } = {}) {
+  const box = parse(document.getElementById("notice-template").innerHTML).firstElementChild;
+  box.querySelector("[data-words]").textContent = text;
+  const button = box.querySelector("[data-undo]");
+  button.hidden = !undo;
+  button.dataset.undo = undo;
+  region.append(box);
+  while (region.children.length > 3) region.firstElementChild.remove();
+  if (!stays) setTimeout(() => fade(box), MILLISECONDS);
+}
+
+/** Goes once nobody points at it or is in it. */
+function fade(box) {
+  if (box.matches(":hover, :focus-within")) setTimeout(() => fade(box), MILLISECONDS / 2);
+  else box.remove();
+}
+
+on("click", "[data-dismiss]", (_event, button) => button.closest(".notice").remove());
+on("click", "[data-undo]", (_event, button) => {
+  htmx.ajax("POST", button.dataset.undo, { source: "#undo", target: "body", swap: "none" });
+  button.closest(".notice").remove();
+});
+
+document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
+document.addEventListener("htmx:responseError", ({ detail }) => notice(words(detail.xhr.responseText), { stays: true }));
+document.addEventListener("htmx:sendError", () => notice(region.dataset.unreachable));

@@ -1,0 +1,37 @@
+// For screen readers: a reply is read out by whole sentences as it grows, instead of by scraps.
+import { messageById } from "./page.js";
+
+const region = document.querySelector("[data-speech]");
+const SENTENCE = /[\s\S]*?[.!?…。！？](?=\s)\s*|[\s\S]*?\n\n/y;
+
+let spoken = { message: "", text: "", at: 0 };
+
+document.addEventListener("message:grown", (event) => {
+  const id = event.target.dataset.message;
+  if (spoken.message !== id) spoken = { message: id, text: "", at: 0 };
+  const { text, offset } = event.detail;
+  if (offset === 0) spoken.text = text;
+  else spoken.text += text;
+  speak();
+});
+
+function speak() {
+  SENTENCE.lastIndex = spoken.at;
+  for (let found; (found = SENTENCE.exec(spoken.text)); spoken.at = SENTENCE.lastIndex) say(found[0]);
+}
+
+function say(sentence) {
+  const plain = sentence.replace(/```[\s\S]*?(```|$)/g, region.dataset.code).replace(/[*_`#>|]/g, "").trim();
+  if (!plain) return;
+  const line = document.createElement("p");
+  line.textContent = plain;
+  region.append(line);
+  while (region.children.length > 6) region.firstElementChild.remove();
+}
+
+document.addEventListener("message:settled", (event) => {
+  if (event.target.dataset.message !== spoken.message || !messageById(spoken.message)) return;
+  say(spoken.text.slice(spoken.at));
+  say(region.dataset.done);
+  spoken = { message: "", text: "", at: 0 };
+});

@@ -1,0 +1,79 @@
+// Keeps the open thread what the events say. One after the other: a reply's place is below a message that may still
+// be on its way.
+import { ask, chat, conversation, goTo, messageById, parse, thread } from "./page.js";
+import { addMessages, mergeThread, update } from "./merge.js";
+import { begin, forget } from "./stream.js";
+import { keepPlace } from "./follow.js";
+
+let work = Promise.resolve();
+let refreshing = false;
+
+function inOrder(action) {
+  work = work.then(action).catch(() => {}); // the next event or a reload brings what could not be fetched
+}
+
+const source = (id) => `${thread().dataset.source}${id}/`;
+
+/** The thread as the server has it now; several wishes at once are one. */
+export function refresh() {
+  if (refreshing) return;
+  refreshing = true;
+  inOrder(async () => {
+    refreshing = false;
+    if (!thread()) return;
+    const asked = thread().dataset.source;
+    const html = await ask(asked);
+    if (thread()?.dataset.source === asked) mergeThread(thread(), html);
+  });
+}
+
+function added({ detail: { data } }) {
+  inOrder(async () => {
+    if (!thread() || messageById(data.message) || isWaiting(data.client_id)) return;
+    const last = [...thread().querySelectorAll(".message")].at(-1);
+    if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
+    addMessages(thread(), await ask(source(data.message)));
+  });
+}
+
+/** Whether a bubble stands for it until the answer to its sending comes. */
+const isWaiting = (client) => Boolean(client && thread().querySelector(`[data-client="${client}"].pending`));
+
+function redrawn({ detail: { data } }) {
+  inOrder(async () => {
+    const message = messageById(data.message);
+    if (!message || Number(message.dataset.attempt) > data.attempt) return;
+    const fresh = parse(await ask(source(data.message))).querySelector(".message");
+    forget(data.message);
+    keepPlace(() => update(message, fresh));
+    message.dispatchEvent(new CustomEvent("message:settled", { bubbles: true }));
+  });
+}
+
+const isOpen = (event) => event.detail.conversation === conversation() && thread();
+const listen = (type, action) =>
+  document.addEventListener(`live:${type}`, (event) => isOpen(event) && action(event));
+
+listen("message.created", added);
+listen("reply.queued", (event) => (messageById(event.detail.data.message) ? redrawn(event) : added(event)));
+listen("reply.started", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
+listen("reply.restarted", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
+for (const type of ["reply.completed", "reply.failed", "reply.stopped"]) listen(type, redrawn);
+listen("message.deleted", ({ detail: { data } }) => messageById(data.message) && refresh());
+listen("conversation.updated", ({ detail: { data } }) => data.changed?.includes("branch") && refresh());
+
+document.addEventListener("live:conversation.deleted", ({ detail }) => {
+  if (detail.conversation !== conversation()) return;
+  const text = document.querySelector("[data-notices]").dataset.deleted;
+  goTo("/", "replace");
+  document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));
+});
+
+// Answers that target the thread are brought in piece by piece instead of exchanging all of it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id !== "thread" || event.detail.xhr.status >= 400) return;
+  event.detail.shouldSwap = false;
+  if (event.detail.xhr.status === 200) mergeThread(event.detail.target, event.detail.serverResponse);
+});
+
+document.addEventListener("htmx:historyRestore", () => chat() && refresh());

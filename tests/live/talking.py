@@ -1,0 +1,73 @@
+"""Small clients for the live tests: a WebSocket that keeps its frames, server-sent events, conversations."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.running import Chatcore
+
+Frame = dict[str, Any]
+
+
+class Live:
+    """An open WebSocket and every frame it was sent."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames: list[Frame] = []
+
+    async def send(self, kind: str, ref: str | None = None, **data: Any) -> None:
+        await self.socket.send(json.dumps({"type": kind, "data": data} | ({"ref": ref} if ref else {})))
+
+    async def until(self, condition: Callable[[Frame], bool] | str) -> Frame:
+        """The next frame of that type, or that fulfils the condition."""
+        fits = condition if callable(condition) else lambda frame: frame["type"] == condition
+        async with asyncio.timeout(30):
+            while True:
+                frame = json.loads(await self.socket.recv())
+                self.frames.append(frame)
+                if fits(frame):
+                    return dict(frame)
+
+    def text_of(self, reply: str) -> str:
+        """What a client makes of the deltas: each piece at its offset, a newer attempt from the start."""
+        text, attempt = "", 0
+        for frame in self.frames:
+            data = frame["data"]
+            if frame["type"] != "reply.delta" or data["message"] != reply or data["part"] != "text":
+                continue
+            if data["attempt"] > attempt:
+                text, attempt = "", data["attempt"]
+            assert data["offset"] <= len(text), "a hole"
+            text = text[: data["offset"]] + data["text"]
+        return text
+
+
+@asynccontextmanager
+async def live(chatcore: Chatcore, number: int = 0, after: str = "", key: str | None = None) -> AsyncIterator[Live]:
+    address = chatcore.urls[number].replace("http", "ws") + "/ws/" + (f"?after={after}" if after else "")
+    headers = {"Authorization": f"Bearer {chatcore.key if key is None else key}"}
+    async with connect(address, additional_headers=headers, compression=None, close_timeout=0.5) as socket:
+        yield Live(socket)
+
+
+def start(http: httpx.Client, model: str = "echo", **fields: Any) -> str:
+    answer = http.post("/api/v1/conversations/", json={"model": model} | fields)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def ask(http: httpx.Client, conversation: str, content: str = "Hello", **headers: str) -> httpx.Response:
+    return http.post(f"/api/v1/conversations/{conversation}/replies", json={"content": content}, headers=headers)
+
+
+def frames_of(lines: Iterator[str]) -> Iterator[Frame]:
+    """The JSON frames of a stream of server-sent events."""
+    for line in lines:
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))

@@ -1,0 +1,151 @@
+"""A whole Chatcore for tests: the real commands as processes, in the one-process form or as web and worker."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import psycopg
+from psycopg import sql
+
+from chatcore import embedded
+from tests.servers import data_folder, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+OWNER, PASSWORD = "owner@example.com", "correct horse battery staple"
+START_SECONDS = 60
+
+SCRIPTED_MODEL = """
+from chatcore.llm.models import Deployment, Model, Provider
+for name, script in {scripts!r}.items():
+    provider = Provider.objects.create(kind="scripted", name=name, options={{"script": script}})
+    model = Model.objects.create(name=name, label=name.title())
+    Deployment.objects.create(model=model, provider=provider, upstream_name=name)
+"""
+
+
+@dataclass
+class Chatcore:
+    """One installation with its own database. `scripts` become models of that name, see chatcore.llm.scripted.
+
+    With `redis_url` it runs as `webs` web and `workers` worker processes, else as one process.
+    """
+
+    scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    redis_url: str = ""
+    webs: int = 1
+    workers: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="chatcore-live-"))
+        self.database = f"live_{uuid.uuid4().hex[:12]}"
+        self.ports = [free_port() for _ in range(self.webs)]
+        self.url = self.urls[0]
+        self.key = ""
+        self._log: IO[bytes] = (self.folder / "log").open("ab")
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self.ports]
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    def __enter__(self) -> "Chatcore":
+        _administer("create database {}", self.database)
+        self.manage("migrate", "--verbosity", "0")
+        words = ("--email", OWNER, "--password", PASSWORD, "--workspace", "Home", "--key-name", "tests", "--json")
+        self.key = json.loads(self.manage("bootstrap", *words))["key"]
+        self.manage("shell", "-c", SCRIPTED_MODEL.format(scripts=self.scripts))
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in tuple(self.processes):
+            self.stop(name)
+        self._log.close()
+        _administer("drop database {} with (force)", self.database)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start what does not run yet, and wait until it answers."""
+        if not self.redis_url:
+            self._spawn("up", self.ports[0], "up")
+        for number, port in enumerate(self.ports):
+            if self.redis_url:
+                self._spawn(f"web{number}", port, "serve")
+        for number in range(self.workers):
+            if self.redis_url:
+                self._spawn(f"worker{number}", 0, "worker")
+        for url in self.urls:
+            self._wait_for(f"{url}/readyz")
+
+    def stop(self, name: str) -> int:
+        process = self.processes.pop(name)
+        process.terminate()
+        return process.wait(20)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: no chance to tidy up."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(20)
+
+    def client(self, number: int = 0, **headers: str) -> httpx.Client:
+        """An API client with the owner's key."""
+        sent = {"Authorization": f"Bearer {self.key}"} | headers
+        return httpx.Client(base_url=self.urls[number], headers=sent, timeout=30)
+
+    def manage(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words], cwd=ROOT, env=self._environment(0), capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
+
+    def _spawn(self, name: str, port: int, *words: str) -> None:
+        if name not in self.processes:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "manage.py", *words],
+                cwd=ROOT,
+                env=self._environment(port),
+                stdout=self._log,
+                stderr=self._log,
+            )
+
+    def _environment(self, port: int) -> dict[str, str]:
+        where = embedded.connection_settings(data_folder())
+        address = f"postgresql://{where['USER']}@/{self.database}?host={where['HOST']}"
+        ours = {"DATABASE_URL": address, "REDIS_URL": self.redis_url, "PORT": str(port or 8000), "HOST": "127.0.0.1"}
+        switches = {"SCRIPTED_PROVIDER": "1", "CHATCORE_NO_DETECT": "1", "CHATCORE_DATA": str(self.folder)}
+        return os.environ | ours | switches | self.environment
+
+    def _wait_for(self, url: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            ended = [name for name, process in self.processes.items() if process.poll() is not None]
+            assert not ended, f"{ended} ended:\n{self.log}"
+            try:
+                if httpx.get(url, timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"{url} does not answer:\n{self.log}")
+
+
+def _administer(statement: str, database: str) -> None:
+    where = embedded.connection_settings(data_folder())
+    with psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(sql.Identifier(database)))  # type: ignore[arg-type]

@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from chatcore.llm.models import Model
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from chatcore.accounts.models import Integration, Workspace
 from chatcore.ids import uuid7
+from chatcore.llm.models import Model
 from conversations.querysets import ConversationQuerySet, MemberQuerySet, MessageQuerySet
 
 

@@ -36,9 +36,14 @@ def make_principal(
 def make_key_principal(owner: Principal, *grants: str) -> Principal:
     """An integration that acts for the owner's user with these grants."""
     integration = Integration.objects.create(
-        workspace=owner.workspace, name=f"Integration {next(_numbers)}", acts_as=owner.user, grants=list(grants)
+        workspace=owner.workspace,
+        name=f"Integration {next(_numbers)}",
+        acts_as=owner.user,
+        grants=list(grants),
     )
-    return Principal(owner.user, owner.workspace, integration, frozenset(grants), owner.role, credential="key")
+    return Principal(
+        owner.user, owner.workspace, integration, frozenset(grants), owner.role, credential="key"
+    )
 
 
 def make_model(name: str = "", kind: str = "demo", **options: Any) -> Model:

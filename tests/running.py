@@ -1,6 +1,5 @@
 """A whole Chatcore for tests: the real commands as processes, in the one-process form or as web and worker."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from typing import IO, Any
 
 import httpx
 import psycopg
-from psycopg import sql
 
 from chatcore import embedded
 from tests.servers import data_folder, free_port
@@ -23,8 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 OWNER, PASSWORD = "owner@example.com", "correct horse battery staple"
 START_SECONDS = 60
 
-SCRIPTED_MODEL = """
+TEMPLATE = "live_template"
+FURNISH = """
+from chatcore.accounts.bootstrap import ensure
 from chatcore.llm.models import Deployment, Model, Provider
+print(ensure({owner!r}, {password!r}, "Home", "tests").key_text)
 for name, script in {scripts!r}.items():
     provider = Provider.objects.create(kind="scripted", name=name, options={{"script": script}})
     model = Model.objects.create(name=name, label=name.title())
@@ -63,11 +64,9 @@ class Chatcore:
         return (self.folder / "log").read_text(errors="replace")
 
     def __enter__(self) -> "Chatcore":
-        _administer("create database {}", self.database)
-        self.manage("migrate", "--verbosity", "0")
-        words = ("--email", OWNER, "--password", PASSWORD, "--workspace", "Home", "--key-name", "tests", "--json")
-        self.key = json.loads(self.manage("bootstrap", *words))["key"]
-        self.manage("shell", "-c", SCRIPTED_MODEL.format(scripts=self.scripts))
+        self._create_database()
+        furnish = FURNISH.format(owner=OWNER, password=PASSWORD, scripts=self.scripts)
+        self.key = self.manage("shell", "--no-imports", "-c", furnish).strip()
         self.start()
         return self
 
@@ -75,8 +74,20 @@ class Chatcore:
         for name in tuple(self.processes):
             self.stop(name)
         self._log.close()
-        _administer("drop database {} with (force)", self.database)
+        with _administration() as connection:
+            connection.execute(f"drop database {self.database} with (force)")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _create_database(self) -> None:
+        """A copy of one that was migrated once for the whole run."""
+        with _administration() as connection:
+            connection.execute("select pg_advisory_lock(1)")
+            if not connection.execute("select 1 from pg_database where datname = %s", [TEMPLATE]).fetchone():
+                connection.execute(f"create database {TEMPLATE}")
+                wanted, self.database = self.database, TEMPLATE
+                self.manage("migrate", "--verbosity", "0")
+                self.database = wanted
+            connection.execute(f"create database {self.database} template {TEMPLATE}")
 
     def start(self) -> None:
         """Start what does not run yet, and wait until it answers."""
@@ -109,7 +120,11 @@ class Chatcore:
 
     def manage(self, *words: str) -> str:
         done = subprocess.run(
-            [sys.executable, "manage.py", *words], cwd=ROOT, env=self._environment(0), capture_output=True, check=False
+            [sys.executable, "manage.py", *words],
+            cwd=ROOT,
+            env=self._environment(0),
+            capture_output=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()
@@ -127,7 +142,12 @@ class Chatcore:
     def _environment(self, port: int) -> dict[str, str]:
         where = embedded.connection_settings(data_folder())
         address = f"postgresql://{where['USER']}@/{self.database}?host={where['HOST']}"
-        ours = {"DATABASE_URL": address, "REDIS_URL": self.redis_url, "PORT": str(port or 8000), "HOST": "127.0.0.1"}
+        ours = {
+            "DATABASE_URL": address,
+            "REDIS_URL": self.redis_url,
+            "PORT": str(port or 8000),
+            "HOST": "127.0.0.1",
+        }
         switches = {"SCRIPTED_PROVIDER": "1", "CHATCORE_NO_DETECT": "1", "CHATCORE_DATA": str(self.folder)}
         return os.environ | ours | switches | self.environment
 
@@ -145,7 +165,6 @@ class Chatcore:
         raise AssertionError(f"{url} does not answer:\n{self.log}")
 
 
-def _administer(statement: str, database: str) -> None:
+def _administration() -> psycopg.Connection[Any]:
     where = embedded.connection_settings(data_folder())
-    with psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(sql.Identifier(database)))  # type: ignore[arg-type]
+    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True)

@@ -12,6 +12,11 @@ class Starter:
     title: "str | Promise"
     text: "str | Promise"
 
+    @property
+    def hint(self) -> str:
+        """Its first line, which its card shows."""
+        return str(self.text).partition("\n")[0].rstrip(":")
+
 
 STARTERS = (
     Starter(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, table
+from markdown_it.rules_block import StateBlock, blockquote, table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from mdit_py_plugins.footnote import footnote_plugin
@@ -16,9 +16,10 @@ from conversations.rendering.maths import maths
 from conversations.rendering.renderer import MessageRenderer
 
 MAX_NESTING = 24  # levels of blocks; a list takes two
-MAX_COLUMNS = (
-    60  # of a table; wider ones are text, for missing cells are made up and cost as much as written ones
-)
+# Every level of quotes reads its lines once more; below this level `>` is a sign like any other.
+MAX_QUOTE_LEVEL = 8
+# Missing cells of a table are made up and cost as much as written ones; wider tables are text.
+MAX_COLUMNS = 60
 # A paragraph or cell longer than this, or with more brackets (each may start a link), is shown as it is written.
 MAX_INLINE, MAX_BRACKETS = 20_000, 1_000
 SENTINEL = "\ufdd0"  # a noncharacter, so no message's own: marks a place inside rendered text
@@ -118,11 +119,16 @@ def _table(state: StateBlock, first: int, end: int, silent: bool) -> bool:
     return columns <= MAX_COLUMNS and table(state, first, end, silent)
 
 
+def _blockquote(state: StateBlock, first: int, end: int, silent: bool) -> bool:
+    return state.level < MAX_QUOTE_LEVEL and blockquote(state, first, end, silent)
+
+
 def _markdown() -> MessageMarkdown:
     options = {"maxNesting": MAX_NESTING, "html": False, "tasklists": True, "xhtmlOut": False}
     md = MessageMarkdown("commonmark", options, renderer_cls=MessageRenderer)
     md.enable(["table", "strikethrough"]).disable(["html_block", "html_inline"])
     md.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
+    md.block.ruler.at("blockquote", _blockquote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     md.use(maths)
     md.inline.ruler.before("escape", "bare_address", links.bare_address)
     md.use(footnote_plugin, inline=False)

@@ -118,17 +118,18 @@ class BlockStream:
 
     def _begin_line(self, line: str) -> None:
         """What a line does to the ones before it, as soon as it has shown what it is."""
-        if self._fence or self._maths or lines.is_blank(line):
-            return
-        is_item = lines.is_item(line)
-        may_go_on = self._is_list and is_item
-        if self._is_after_blank and lines.is_flush(line) and not may_go_on and self._cut(self._line):
+        if not (self._fence or self._maths or lines.is_blank(line)):
+            self._begin_part(line)
+        self._is_list = self._is_list or lines.is_any_item(line)
+
+    def _begin_part(self, line: str) -> None:
+        goes_on = self._is_list and lines.is_item(line)
+        if self._is_after_blank and lines.is_flush(line) and not goes_on and self._cut(self._line):
             self._line = 0
-        if is_item:
-            self._tail.begin(Kind.ITEM, self._line, is_loose=self._is_list and self._is_after_blank)
+        if lines.is_item(line):
+            self._tail.begin(Kind.ITEM, self._line, is_loose=goes_on and self._is_after_blank)
         elif self._is_table:
             self._tail.begin(Kind.ROW, self._line)
-        self._is_list = self._is_list or lines.is_any_item(line)
 
     def _end_line(self, line: str, after: int) -> bool:
         """What a whole line does to the ones after it. True if it ended the region."""
@@ -183,7 +184,7 @@ class BlockStream:
         if self._cut(after, closing=True, fence_start=start):
             return True
         self._tail.begin(Kind.TEXT, after)
-        self._is_list = self._is_table = False
+        self._is_table = False
         return False
 
     def _cut(self, end: int, *, closing: bool = False, fence_start: int = -1) -> bool:

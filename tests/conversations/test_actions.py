@@ -24,7 +24,9 @@ def owner() -> Principal:
 
 
 def event_types(conversation: Conversation) -> list[str]:
-    return list(Event.objects.filter(conversation_id=conversation.id).order_by("id").values_list("type", flat=True))
+    return list(
+        Event.objects.filter(conversation_id=conversation.id).order_by("id").values_list("type", flat=True)
+    )
 
 
 def ask(owner: Principal, text: str = "Hello") -> tuple[Conversation, Posted]:
@@ -110,7 +112,9 @@ def test_stopping_a_finished_reply_changes_nothing(owner: Principal) -> None:
 
 def test_a_failed_reply_is_retried_in_its_place(owner: Principal) -> None:
     conversation = make_conversation(owner, "Question")
-    failed = make_reply(owner, conversation, status=Message.Status.FAILED, text="Half", error={"code": "timeout"})
+    failed = make_reply(
+        owner, conversation, status=Message.Status.FAILED, text="Half", error={"code": "timeout"}
+    )
 
     retried = actions.retry_reply(owner, failed.id)
 
@@ -136,7 +140,9 @@ def test_a_user_message_is_no_reply_and_a_reply_is_not_edited(owner: Principal) 
         actions.edit_message(owner, reply.id, text="No")
 
 
-def test_deleting_a_message_takes_what_is_below_and_leaves_the_reader_at_the_end_of_the_rest(owner: Principal) -> None:
+def test_deleting_a_message_takes_what_is_below_and_leaves_the_reader_at_the_end_of_the_rest(
+    owner: Principal,
+) -> None:
     conversation = make_conversation(owner, "One", "Two", "Three")
     second = Message.objects.get(text="Two")
 
@@ -180,9 +186,17 @@ def test_archive_and_pin_change_the_readers_own_list(owner: Principal) -> None:
 
 @pytest.mark.parametrize(
     ("text", "code"),
-    [("", "empty"), ("  \n ", "empty"), ("a" * 32_001, "too_long"), ("a\x00b", "nul"), ("\ud800", "surrogate")],
+    [
+        ("", "empty"),
+        ("  \n ", "empty"),
+        ("a" * 32_001, "too_long"),
+        ("a\x00b", "nul"),
+        ("\ud800", "surrogate"),
+    ],
 )
-def test_text_that_cannot_be_kept_is_refused_and_nothing_is_stored(owner: Principal, text: str, code: str) -> None:
+def test_text_that_cannot_be_kept_is_refused_and_nothing_is_stored(
+    owner: Principal, text: str, code: str
+) -> None:
     conversation = make_conversation(owner)
     with pytest.raises(Invalid) as refused:
         actions.post_message(owner, conversation.id, text=text)
@@ -225,7 +239,9 @@ ACTS = {
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("who", ["teammate", "stranger", "owner elsewhere"])
-def test_to_everybody_but_its_members_a_conversation_does_not_exist(owner: Principal, act: str, who: str) -> None:
+def test_to_everybody_but_its_members_a_conversation_does_not_exist(
+    owner: Principal, act: str, who: str
+) -> None:
     conversation = make_conversation(owner, "Secret")
     reply = make_reply(owner, conversation, status=Message.Status.FAILED)
     before = Event.objects.count()
@@ -251,7 +267,9 @@ def test_a_key_without_the_grant_may_not(owner: Principal, act: str) -> None:
 
 def test_a_key_for_one_conversation_does_not_see_the_others(owner: Principal) -> None:
     mine, other = make_conversation(owner), make_conversation(owner)
-    key = make_key_principal(owner, f"conversations:read:{mine.id}", f"messages:write:{mine.id}", "models:use:*")
+    key = make_key_principal(
+        owner, f"conversations:read:{mine.id}", f"messages:write:{mine.id}", "models:use:*"
+    )
 
     assert list(Conversation.objects.for_principal(key)) == [mine]
     assert actions.post_message(key, mine.id, text="Hello").message.author == Message.Author.INTEGRATION

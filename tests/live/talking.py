@@ -49,7 +49,9 @@ class Live:
 
 
 @asynccontextmanager
-async def live(chatcore: Chatcore, number: int = 0, after: str = "", key: str | None = None) -> AsyncIterator[Live]:
+async def live(
+    chatcore: Chatcore, number: int = 0, after: str = "", key: str | None = None
+) -> AsyncIterator[Live]:
     address = chatcore.urls[number].replace("http", "ws") + "/ws/" + (f"?after={after}" if after else "")
     headers = {"Authorization": f"Bearer {chatcore.key if key is None else key}"}
     async with connect(address, additional_headers=headers, compression=None, close_timeout=0.5) as socket:
@@ -63,7 +65,9 @@ def start(http: httpx.Client, model: str = "echo", **fields: Any) -> str:
 
 
 def ask(http: httpx.Client, conversation: str, content: str = "Hello", **headers: str) -> httpx.Response:
-    return http.post(f"/api/v1/conversations/{conversation}/replies", json={"content": content}, headers=headers)
+    return http.post(
+        f"/api/v1/conversations/{conversation}/replies", json={"content": content}, headers=headers
+    )
 
 
 def frames_of(lines: Iterator[str]) -> Iterator[Frame]:

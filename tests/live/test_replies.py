@@ -95,7 +95,9 @@ def test_edit_regenerate_and_retry_answer_in_the_same_way(one: Chatcore) -> None
         first = ask(http, conversation, "Teh", Prefer="wait=20").json()
         headers = {"Prefer": "wait=20"}
 
-        edited = http.post(f"/api/v1/messages/{first['message']['id']}/edit", json={"content": "The"}, headers=headers)
+        edited = http.post(
+            f"/api/v1/messages/{first['message']['id']}/edit", json={"content": "The"}, headers=headers
+        )
         again = http.post(f"/api/v1/replies/{first['reply']['id']}/regenerate", json={}, headers=headers)
         refused = http.post(f"/api/v1/replies/{first['reply']['id']}/retry", json={})
 
@@ -104,7 +106,10 @@ def test_edit_regenerate_and_retry_answer_in_the_same_way(one: Chatcore) -> None
         assert refused.status_code == 409
         assert refused.json()["code"] == "reply_finished"
         path = http.get(f"/api/v1/conversations/{conversation}/messages/", params={"branch": "active"}).json()
-        assert [item["id"] for item in path["results"]] == [first["message"]["id"], again.json()["reply"]["id"]]
+        assert [item["id"] for item in path["results"]] == [
+            first["message"]["id"],
+            again.json()["reply"]["id"],
+        ]
 
 
 def test_the_same_client_id_gives_the_same_message_and_reply(one: Chatcore) -> None:

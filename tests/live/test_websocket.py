@@ -94,7 +94,9 @@ async def test_sending_and_stopping_over_the_connection(one: Chatcore) -> None:
 
 async def test_a_conversation_of_others_cannot_be_followed(one: Chatcore) -> None:
     stranger = json.loads(
-        one.manage("bootstrap", "--email", "x@example.com", "--workspace", "Away", "--key-name", "x", "--json")
+        one.manage(
+            "bootstrap", "--email", "x@example.com", "--workspace", "Away", "--key-name", "x", "--json"
+        )
     )["key"]
     with one.client() as http:
         conversation = start(http)
@@ -104,8 +106,12 @@ async def test_a_conversation_of_others_cannot_be_followed(one: Chatcore) -> Non
     assert (refused["ref"], refused["data"]["status"]) == ("a", 404)
 
 
-@pytest.mark.parametrize("frame", ["no json", "[]", '{"type": "dance"}', '{"type": "subscribe", "data": {}}', "[" * 9_000])
-async def test_a_frame_that_makes_no_sense_gets_a_problem_and_the_connection_lives(one: Chatcore, frame: str) -> None:
+@pytest.mark.parametrize(
+    "frame", ["no json", "[]", '{"type": "dance"}', '{"type": "subscribe", "data": {}}', "[" * 9_000]
+)
+async def test_a_frame_that_makes_no_sense_gets_a_problem_and_the_connection_lives(
+    one: Chatcore, frame: str
+) -> None:
     async with live(one) as watcher:
         await watcher.socket.send(frame)
         assert (await watcher.until("error"))["data"]["code"] in ("malformed", "invalid")
@@ -134,7 +140,16 @@ async def test_without_a_valid_key_it_closes_with_4401(one: Chatcore, key: str) 
 
 
 async def test_a_revoked_key_is_cut_in_every_process(chatcore: Chatcore) -> None:
-    words = ("--email", "leaver@example.com", "--workspace", "Leaving", "--key-name", "gone", "--new-key", "--json")
+    words = (
+        "--email",
+        "leaver@example.com",
+        "--workspace",
+        "Leaving",
+        "--key-name",
+        "gone",
+        "--new-key",
+        "--json",
+    )
     key = json.loads(chatcore.manage("bootstrap", *words))["key"]
     async with live(chatcore, number=chatcore.webs - 1, key=key) as watcher:
         await watcher.until("hello")
@@ -146,4 +161,5 @@ async def test_a_revoked_key_is_cut_in_every_process(chatcore: Chatcore) -> None
                 await watcher.until("never")
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4403
-    assert httpx.get(f"{chatcore.url}/api/v1/models/", headers={"X-API-Key": key}).status_code == 401
+    refused = await asyncio.to_thread(httpx.get, f"{chatcore.url}/api/v1/models/", headers={"X-API-Key": key})
+    assert refused.status_code == 401

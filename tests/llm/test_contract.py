@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 (providers that look at nothing)
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, ClassVar
@@ -82,16 +83,6 @@ class SendsEmptyDeltas(Faulty):
 
 class NamesNothing(Faulty):
     names = "faulty"
-
-
-class LeavesWork(Faulty):
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        if self.work:
-            self.work.cancel()
-        yield TextDelta("a")
-        self.work = asyncio.create_task(asyncio.sleep(3600))
-        yield TextDelta("b")
-        yield Finished()
 
 
 class WorksOnWhenClosed(Faulty):

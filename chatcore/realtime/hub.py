@@ -37,6 +37,9 @@ class Hub:
     """Groups of watchers, and the way in from every other thread and process."""
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self.groups: dict[str, set[Watcher]] = {}
         self.cursor: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,6 +65,7 @@ class Hub:
             self._tasks = [loop.create_task(self._receive()), loop.create_task(self._keep_groups())]
 
     async def stop(self) -> None:
+        """Send what waits, let go of Redis, and forget every watcher."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -70,7 +74,7 @@ class Hub:
         if self.layered and self._loop:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(self._layer().flush(), PUBLISH_TIMEOUT)
-        self.__init__()  # type: ignore[misc]
+        self._reset()
 
     # --- Watching (on the loop) ------------------------------------------------------------------------------
 

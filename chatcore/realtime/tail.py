@@ -26,6 +26,9 @@ class Tail:
 
     def __init__(self, of: Hub) -> None:
         self._hub = of
+        self._reset()
+
+    def _reset(self) -> None:
         self._position: Cursor | None = None
         self._task: asyncio.Task[None] | None = None
         self._first = asyncio.Lock()
@@ -43,7 +46,7 @@ class Tail:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self.__dict__.update(Tail(self._hub).__dict__)
+        self._reset()
 
     async def _run(self) -> None:
         while True:

@@ -14,7 +14,7 @@ from conversations.pages.requests import PageRequest, text_of, uuid_of
 
 
 def start(request: PageRequest) -> HttpResponse:
-    """A conversation with its first message, or neither."""
+    """A conversation with its first message, or neither. Scripts are told where it is."""
     with transaction.atomic():
         conversation = actions.start_conversation(request.principal, model=request.POST.get("model") or None)
         actions.post_message(
@@ -25,9 +25,7 @@ def start(request: PageRequest) -> HttpResponse:
         )
     if not request.htmx:
         return redirect(chat_url(conversation))
-    response = HttpResponse(status=204)
-    response["HX-Location"] = chat_url(conversation)
-    return response
+    return HttpResponse(chat_url(conversation), status=201, content_type="text/plain")
 
 
 def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:

@@ -10,8 +10,7 @@ const RUNNING = ["queued", "streaming"];
 export function update(old, fresh) {
   if (old.querySelector("[data-edit-form]")) return;
   const kept = keptParts(old, fresh);
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  copyAttributes(old, fresh);
   for (const part of fresh.querySelectorAll(":scope > [data-part]")) {
     const shown = old.querySelector(`:scope > [data-part="${part.dataset.part}"]`);
     if (!shown) old.append(part);
@@ -39,10 +38,16 @@ function updateBody(shown, fresh) {
     if (!shown.isEqualNode(fresh)) shown.replaceWith(fresh);
     return;
   }
+  copyAttributes(from, to);
   let same = 0;
   while (same < to.childNodes.length && from.childNodes[same]?.isEqualNode(to.childNodes[same])) same += 1;
   while (from.childNodes.length > same) from.lastChild.remove();
   from.append(...[...to.childNodes].slice(same));
+}
+
+function copyAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
 }
 
 /** Folded or not is the reader's: the fresh part takes it over. */

@@ -24,14 +24,13 @@ class Command(BaseCommand):
     help = "Run everything on this machine: database, web server and worker. HOST and PORT say where."
 
     def handle(self, *_: Any, **__: Any) -> None:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the event loop takes over
+        for number in (signal.SIGINT, signal.SIGTERM):  # until the event loop takes over
+            signal.signal(number, lambda *_: sys.exit(0))
         try:
             with contextlib.ExitStack() as stack:
                 self._run(stack)
         except (embedded.EmbeddedError, web.AddressError, PartFailedError) as error:
             raise CommandError(str(error)) from None
-        except KeyboardInterrupt:
-            self.stdout.write("Stopped.")
 
     def _run(self, stack: contextlib.ExitStack) -> None:
         listener = stack.enter_context(web.listen(settings.HOST, settings.PORT))

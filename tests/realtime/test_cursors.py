@@ -1,0 +1,110 @@
+"""Cursors that lose nothing, and those that are refused."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID
+
+import pytest
+from django.core import signing
+from django.db import connection, transaction
+
+from chatcore.errors import Gone, Malformed
+from chatcore.ids import uuid7
+from chatcore.realtime import cursors
+from chatcore.realtime.catalogue import EventBody
+from chatcore.realtime.cursors import Cursor
+from chatcore.realtime.log import Announcement, announce, positions_after, read_after
+from chatcore.realtime.models import Event
+
+WORKSPACE, READER = uuid7(), uuid7()
+
+
+class Happened(EventBody, type="test.happened"):
+    number: int
+
+
+def tell(number: int, audience: tuple[UUID, ...] = (READER,)) -> Event:
+    body = Happened(number=number)
+    (event,) = announce(
+        Announcement(body=body, workspace=WORKSPACE, conversation=None, actor="system", audience=audience)
+    )
+    return event
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_that_commit_out_of_order_lose_no_event_for_a_reader() -> None:
+    writers, each = 6, 25
+    start = cursors.now()
+    barrier = Barrier(writers + 1)
+
+    def write(writer: int) -> None:
+        barrier.wait()
+        for number in range(each):
+            with transaction.atomic():
+                tell(writer * 1000 + number)
+                with connection.cursor() as sql:
+                    sql.execute("select pg_sleep(random() * 0.01)")
+                if number % 7 == 3:
+                    transaction.set_rollback(True)
+        connection.close()
+
+    seen: list[int] = []
+    with ThreadPoolExecutor(writers) as threads:
+        running = [threads.submit(write, writer) for writer in range(writers)]
+        barrier.wait()
+        position = start
+        while not all(one.done() for one in running):
+            positions, position = positions_after(position, 40)
+            seen += [item.id for item in positions]
+        [one.result() for one in running]
+    positions, _ = positions_after(position, 1_000)
+    seen += [item.id for item in positions]
+
+    stored = list(Event.objects.order_by("xid", "id").values_list("id", flat=True))
+    assert seen == stored
+    assert len(stored) == writers * (each - 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_gets_what_is_meant_for_it_after_its_cursor() -> None:
+    tell(1)
+    position = cursors.now()
+    tell(2)
+    tell(3, audience=(uuid7(),))
+    assert [event.payload["number"] for event in read_after(position, WORKSPACE, READER)] == [2]
+    assert read_after(position, uuid7(), READER) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_too_far_behind_reads_the_state_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    position = cursors.now()
+    for number in range(4):
+        tell(number)
+    monkeypatch.setattr("chatcore.realtime.log.REPLAY_LIMIT", 3)
+    with pytest.raises(Gone):
+        read_after(position, WORKSPACE, READER)
+
+
+@pytest.mark.django_db
+def test_a_cursor_comes_back_as_it_was_given() -> None:
+    assert cursors.decode(cursors.encode(Cursor(12345, 678))) == Cursor(12345, 678)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["", "x", "a-b-c-d.forged", "é" * 40, "1" * 10_000])
+def test_a_forged_cursor_is_malformed(text: str) -> None:
+    with pytest.raises(Malformed):
+        cursors.decode(text)
+
+
+@pytest.mark.django_db
+def test_a_cursor_of_another_cluster_or_an_old_one_is_gone() -> None:
+    def signed(cluster: str, age: int) -> str:
+        return signing.Signer(salt="chatcore.cursor", sep=".").sign(f"{cluster}-1-1-{int(time.time()) - age:x}")
+
+    with pytest.raises(Gone):
+        cursors.decode(signed("abc", 0))
+    with pytest.raises(Gone):
+        cursors.decode(signed(cursors.cluster(), cursors.KEPT_SECONDS + 10))
+    assert cursors.decode(signed(cursors.cluster(), 10)) == Cursor(1, 1)

@@ -1,0 +1,88 @@
+"""The hub over a real Redis: frames cross processes, and an outage is survived."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from pytest_django import Settings
+
+from chatcore.realtime.frames import Frame
+from chatcore.realtime.hub import Hub
+from tests.servers import RedisServer
+
+
+class Ears:
+    """A watcher that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Frame] = asyncio.Queue()
+
+    def receive(self, frame: Frame) -> None:
+        self.heard.put_nowait(frame)
+
+    async def next(self) -> dict[str, object]:
+        async with asyncio.timeout(20):
+            return dict((await self.heard.get()).body)
+
+
+@pytest_asyncio.fixture
+async def pair(settings: Settings) -> AsyncIterator[tuple[Hub, Hub, RedisServer]]:
+    """Two hubs, as of two processes, and their Redis."""
+    with RedisServer() as server:
+        settings.REDIS_URL = server.url
+        backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": {"hosts": [server.url]}}}
+        one, other = Hub(), Hub()
+        await one.start()
+        await other.start()
+        yield one, other, server
+        await one.stop()
+        await other.stop()
+
+
+async def test_what_one_process_publishes_another_hears_in_order(pair: tuple[Hub, Hub, RedisServer]) -> None:
+    one, other, _ = pair
+    ears = Ears()
+    await heard_from(one, other, ears, "room")
+    for number in range(500):
+        one.publish(["room"], {"type": "count", "data": {"number": number}})
+    assert [(await ears.next())["data"] for _ in range(500)] == [{"number": number} for number in range(500)]
+
+
+async def test_an_event_is_delivered_once_whichever_way_it_comes(pair: tuple[Hub, Hub, RedisServer]) -> None:
+    one, _, _ = pair
+    ears = Ears()
+    await one.join(ears, "room")
+    for _ in range(3):
+        one.deliver("room", {"type": "happened", "id": 7, "data": {}})
+    one.deliver("room", {"type": "happened", "id": 8, "data": {}})
+    assert [(await ears.next())["id"] for _ in range(2)] == [7, 8]
+
+
+async def test_after_an_outage_of_redis_the_groups_are_joined_again(pair: tuple[Hub, Hub, RedisServer]) -> None:
+    one, other, server = pair
+    ears, late = Ears(), Ears()
+    await heard_from(one, other, ears, "room")
+
+    await asyncio.to_thread(server.stop)
+    one.publish(["room"], {"type": "lost", "data": {}})
+    await other.join(late, "joined meanwhile")
+    await asyncio.to_thread(server.start)
+
+    await heard_from(one, other, ears, "room")
+    await heard_from(one, other, late, "joined meanwhile")
+
+
+async def heard_from(one: Hub, other: Hub, ears: Ears, group: str) -> None:
+    """Publish until it is heard: joining takes a moment, and so does coming back."""
+    await other.join(ears, group)
+    async with asyncio.timeout(30):
+        while True:
+            one.publish([group], {"type": "knock", "data": {}})
+            await asyncio.sleep(0.05)
+            if not ears.heard.empty():
+                break
+    await asyncio.sleep(0.2)
+    while not ears.heard.empty():
+        ears.heard.get_nowait()

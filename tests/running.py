@@ -74,13 +74,13 @@ class Chatcore:
         for name in tuple(self.processes):
             self.stop(name)
         self._log.close()
-        with _administration() as connection:
+        with administration() as connection:
             connection.execute(f"drop database {self.database} with (force)")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _create_database(self) -> None:
         """A copy of one that was migrated once for the whole run."""
-        with _administration() as connection:
+        with administration() as connection:
             connection.execute("select pg_advisory_lock(1)")
             if not connection.execute("select 1 from pg_database where datname = %s", [TEMPLATE]).fetchone():
                 connection.execute(f"create database {TEMPLATE}")
@@ -165,6 +165,6 @@ class Chatcore:
         raise AssertionError(f"{url} does not answer:\n{self.log}")
 
 
-def _administration() -> psycopg.Connection[Any]:
+def administration() -> psycopg.Connection[Any]:
     where = embedded.connection_settings(data_folder())
     return psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True)

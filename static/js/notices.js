@@ -12,13 +12,12 @@ export function notice(text, { undo = "", stays = false } = {}) {
   button.dataset.undo = undo;
   region.append(box);
   while (region.children.length > 3) region.firstElementChild.remove();
-  if (!stays) setTimeout(() => fade(box), MILLISECONDS);
+  if (!stays) later(box);
 }
 
-/** Goes once nobody points at it or is in it. */
-function fade(box) {
-  if (box.matches(":hover, :focus-within")) setTimeout(() => fade(box), MILLISECONDS / 2);
-  else box.remove();
+/** Goes after a while, unless somebody points at it or is in it. */
+function later(box) {
+  setTimeout(() => (box.matches(":hover, :focus-within") ? later(box) : box.remove()), MILLISECONDS);
 }
 
 on("click", "[data-dismiss]", (_event, button) => button.closest(".notice").remove());
@@ -30,3 +29,4 @@ on("click", "[data-undo]", (_event, button) => {
 document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
 document.addEventListener("htmx:responseError", ({ detail }) => notice(words(detail.xhr.responseText), { stays: true }));
 document.addEventListener("htmx:sendError", () => notice(region.dataset.unreachable));
+for (const box of region.children) later(box);

@@ -97,7 +97,7 @@ function think(stream, message, { offset, text }) {
   if (offset > known) return;
   stream.thought += [...text].slice(known - offset).join("");
   const place = message?.querySelector("[data-reasoning]");
-  if (!place) return;
+  if (!place || !stream.thought) return;
   place.append([...stream.thought].slice(codePoints(place.textContent)).join(""));
   place.closest("details").hidden = false;
 }

@@ -40,7 +40,9 @@ def test_the_embedded_database_passes() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_knows_only_ascii_does_not() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("create database only_ascii template template0 locale_provider builtin builtin_locale 'C'")
+        cursor.execute(
+            "create database only_ascii template template0 locale_provider builtin builtin_locale 'C'"
+        )
     original = connection.settings_dict["NAME"]
     try:
         connection.close()

@@ -57,7 +57,9 @@ def statuses() -> list[str]:
 
 
 def make_worker_row(seconds_ago: float) -> int:
-    statement = "insert into procrastinate_workers (last_heartbeat) values (now() - %s * interval '1 s') returning id"
+    statement = (
+        "insert into procrastinate_workers (last_heartbeat) values (now() - %s * interval '1 s') returning id"
+    )
     return int(execute(statement, seconds_ago)[0][0])
 
 

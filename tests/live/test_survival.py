@@ -8,7 +8,8 @@ import pytest
 from tests.live.conftest import LONG, scripts
 from tests.live.talking import ask, live, start
 from tests.live.test_replies import wait_for_end
-from tests.running import Chatcore
+from tests.running import Chatcore, administration
+from tests.servers import RedisServer
 
 
 @pytest.mark.xdist_group("survival")
@@ -58,3 +59,48 @@ async def test_a_server_that_stops_says_when_to_come_back_and_loses_nothing(gate
         assert ended["data"]["text"] == LONG
         with chatcore.client() as http:
             assert wait_for_end(http, reply)["status"] == "done"
+
+
+@pytest.mark.xdist_group("survival")
+async def test_a_database_that_drops_every_connection_costs_no_word(gates: Path) -> None:
+    with Chatcore(scripts=scripts(gates)) as chatcore, chatcore.client() as http:
+        conversation = start(http, "long")
+        async with live(chatcore) as watcher:
+            await watcher.send("subscribe", conversation=conversation)
+            await watcher.until("subscribed")
+            reply = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
+            for word in ("word30 ", "word60 ", "word90 "):
+                await watcher.until(lambda frame, word=word: word in frame["data"].get("text", ""))
+                await asyncio.to_thread(cut_connections, chatcore.database)
+            ended = await watcher.until("reply.completed")
+        assert ended["data"]["text"] == LONG
+        assert watcher.text_of(reply) == LONG
+        assert wait_for_end(http, reply)["attempt"] == 1
+
+
+@pytest.mark.xdist_group("survival")
+async def test_a_redis_that_restarts_loses_nothing_durable(gates: Path) -> None:
+    with RedisServer() as redis, Chatcore(scripts=scripts(gates), redis_url=redis.url) as chatcore:
+        with chatcore.client() as http:
+            conversation = start(http, "long")
+            async with live(chatcore) as watcher:
+                await watcher.send("subscribe", conversation=conversation)
+                await watcher.until("subscribed")
+                reply = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
+                await watcher.until(lambda frame: "word30 " in frame["data"].get("text", ""))
+                await asyncio.to_thread(redis.stop)
+                await asyncio.to_thread(redis.start)
+                ended = await watcher.until("reply.completed")
+            assert ended["data"]["text"] == LONG
+            assert wait_for_end(http, reply)["attempt"] == 1
+            async with live(chatcore) as again:
+                await again.send("subscribe", conversation=conversation)
+                await again.until("subscribed")
+                second = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
+                await again.until("reply.completed")
+            assert again.text_of(second) == LONG
+
+
+def cut_connections(database: str) -> None:
+    with administration() as connection:
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database])

@@ -2,14 +2,13 @@
 
 import uuid
 
-from procrastinate.contrib.django import app
-
+from chatcore.jobs import Retry, app
 from conversations import runner
 from conversations.enqueue import ANSWER, TITLE
 from conversations.titling import write_title
 
 
-@app.task(name=ANSWER, queue="replies")
+@app.task(name=ANSWER, queue="replies", retry=Retry())
 async def answer(reply_id: str) -> None:  # noqa: ARG001
     """Wake this worker's runner: it takes this reply and all others that wait, in one statement."""
     current = runner.current()
@@ -17,6 +16,6 @@ async def answer(reply_id: str) -> None:  # noqa: ARG001
         await current.wake()
 
 
-@app.task(name=TITLE, queue="background")
+@app.task(name=TITLE, queue="background", retry=Retry())
 async def title(conversation_id: str) -> None:
     await write_title(uuid.UUID(conversation_id))

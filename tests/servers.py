@@ -19,10 +19,10 @@ import pytest
 import redis
 
 from chatcore import embedded
+from chatcore.embedded import privileges
 
 IS_CONTROLLER = "PYTEST_XDIST_WORKER" not in os.environ
 UNSET = ("DATABASE_URL", "REDIS_URL", "PUBLIC_URL", "SECRET_KEY", "HOST", "PORT", "DEBUG", "SIGN_UP")
-_server: embedded.Server | None = None
 
 
 def _choose_environment() -> None:
@@ -43,22 +43,16 @@ def data_folder() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    global _server  # noqa: PLW0603 (one run, one server)
     if IS_CONTROLLER and not config.option.help and not config.option.collectonly:
-        _server = embedded.Server(data_folder(), durable=False)
-        _server.start()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    if _server is not None:
-        _server.stop()
+        server = embedded.Server(data_folder(), durable=False)
+        server.start()
+        atexit.register(server.stop)
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A Redis on a free loopback port, for the tests of this process."""
-    with started_redis() as server:
+    with RedisServer() as server:
         yield server.url
 
 
@@ -72,7 +66,11 @@ class RedisServer:
 
     def start(self) -> None:
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([_redis_binary(), *words], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [_redis_binary(), *words],
+            stdout=subprocess.DEVNULL,
+            preexec_fn=privileges.transition(None),  # noqa: PLW1509 (so that it ends with us, however we end)
+        )
         with redis.Redis.from_url(self.url) as client:
             while not _answers(client):
                 assert self._process.poll() is None, "the Redis of the tests ended at once"
@@ -89,10 +87,6 @@ class RedisServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def started_redis() -> RedisServer:
-    return RedisServer()
 
 
 def _answers(client: "redis.Redis") -> bool:

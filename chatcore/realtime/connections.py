@@ -2,14 +2,19 @@
 
 import asyncio
 import random
+import uuid
 from typing import Any, Protocol
 
+from chatcore.realtime.frames import Frame
 from chatcore.realtime.hub import hub
 
 RECONNECT_WITHIN = 5.0
 
 
 class Connection(Protocol):
+    def belongs_to(self, user: str | None, integration: str | None) -> bool:
+        """Whether the user or the integration of this id opened it."""
+
     async def recheck(self) -> None:
         """Look up the principal again; close if it may no longer be here."""
 
@@ -22,13 +27,16 @@ ACCESS_GROUP = "control.access"
 
 
 class _AccessWatcher:
-    """Rechecks every connection when access changed anywhere."""
+    """Rechecks the connections of whoever's access changed, wherever that happened."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def receive(self, _frame: object) -> None:
+    def receive(self, frame: Frame) -> None:
+        whose = frame.body["data"]
         for connection in tuple(open_connections):
+            if not connection.belongs_to(whose["user"], whose["integration"]):
+                continue
             task = asyncio.get_running_loop().create_task(connection.recheck())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -49,9 +57,12 @@ async def closed(connection: Connection) -> None:
         await hub.leave(_access_watcher, ACCESS_GROUP)
 
 
-def access_changed(**_: Any) -> None:
+def access_changed(
+    user_id: uuid.UUID | None = None, integration_id: uuid.UUID | None = None, **_: Any
+) -> None:
     """Receiver of the accounts' signal: permission is looked up anew in every process, now."""
-    hub.publish([ACCESS_GROUP], {"type": "access.changed"})
+    whose = {"user": str(user_id), "integration": str(integration_id)}
+    hub.publish([ACCESS_GROUP], {"type": "access.changed", "data": whose})
 
 
 async def close_all() -> None:

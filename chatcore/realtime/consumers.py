@@ -143,6 +143,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await asyncio.sleep(RECHECK_SECONDS)
             await self.recheck()
 
+    def belongs_to(self, user: str | None, integration: str | None) -> bool:
+        principal = self.principal
+        if principal is None:
+            return False
+        own = principal.integration
+        return (own is not None and str(own.id) == integration) or (
+            principal.user is not None and str(principal.user.id) == user
+        )
+
     async def recheck(self) -> None:
         try:
             principal = await principal_of(self.scope)

@@ -27,6 +27,8 @@ REWRITES = tuple(
         (r"\\(begin|end)\s*\{[dr]cases\*?\}", r"\\\1{cases}"),
         (r"\\(?:begin|end)\s*\{(?:equation|displaymath|math)\*?\}", ""),
         (r"\\label\s*\{[^{}]*\}|\\(?:nonumber|notag)(?![a-zA-Z])", ""),
+        (r"\\arg\s*\\(max|min)(?![a-zA-Z])", r"\\arg\1"),
+        (r"\\arg(?![a-zA-Z])", r"\\operatorname{arg}"),
         (r"\\mathrm\s*\{([a-zA-Z])\}", r"\\text{\1}"),
         (r"\\operatorname\s*\*?\s*\{\s*\\[a-z]+\s*([a-zA-Z ]+)\}", r"\\operatorname{\1}"),
     )
@@ -95,5 +97,7 @@ def _refuse_excess(latex: str) -> None:
     depth = 0
     for found in NESTING.finditer(latex):
         depth += {"{": 1, "}": -1}.get(found[0], 0)
-        if depth > MAX_DEPTH:
+        if not 0 <= depth <= MAX_DEPTH:
             raise Untypesettable
+    if depth:
+        raise Untypesettable

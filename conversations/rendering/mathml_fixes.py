@@ -46,6 +46,11 @@ LIMITS = {
     "plim",
 }
 BIG_OPERATORS = set("∑∏∐⋃⋂⨆⨁⨂⨀⨄⋁⋀")
+BRACKETS = {"(", ")", "[", "]", "{", "}", "|", "‖", "∣", "∥", "⟨", "⟩", "⌊", "⌋", "⌈", "⌉"}
+CLOSING_BRACKETS = {")", "]", "}", "⟩", "⌋", "⌉", "!", "′"}
+BARS = {"|", "‖", "∣", "∥"}
+SIGNS = {"+", "-", "−", "±", "∓"}
+OPERANDS = {"∞", "∅", "∂", "⊤"}  # which the converter takes for operators, with room on both sides
 UNDER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 ACCENTS = {"^": "ˆ", "~": "˜", "―": "‾", "_": "_"}
 
@@ -54,15 +59,23 @@ def apply(root: Element) -> None:
     """Rewrite the tree in place."""
     for element in root.iter():
         element.text = _text(element.text)
+        if element.tag == "mo" and element.text in OPERANDS:
+            element.tag = "mi"
+    for element in root.iter():
         _restyle(element)
         _limits(element)
         _enclose(element)
         _lengths(element)
         if element.tag == "mtable":
             _table(element)
-        if element.tag in ("mover", "munder"):
+        if element.tag in ("mover", "munder", "munderover"):
             _accent(element)
+            _arrow(element)
+        if element.tag == "msup":
+            _prime(element)
     for parent in list(root.iter()):
+        _brackets(parent)
+        _signs(parent)
         _space_functions(parent)
 
 
@@ -137,6 +150,58 @@ def _accent(element: Element) -> None:
     if len(element) == 2 and element[1].tag == "mo" and (mark := element[1].text) in ACCENTS:
         element[1].text = ACCENTS[mark]
         element.set("accent" if element.tag == "mover" else "accentunder", "true")
+
+
+def _arrow(element: Element) -> None:
+    """An arrow with words above or below grows as long as they are."""
+    style = element[0] if len(element) else element
+    if style.tag != "mstyle" or len(style) != 1 or style[0].tag != "mo":
+        return
+    element[0] = style[0]
+    element[0].set("stretchy", "true")
+    for words in element[1:]:
+        if words.tag == "mpadded":
+            words.tag, words.attrib = "mrow", {}
+            words[:] = [Element("mspace", width="0.4em"), *words[:1], Element("mspace", width="0.4em")]
+
+
+def _prime(element: Element) -> None:
+    """Maths fonts draw primes raised already; as a superscript they would stand in the line above."""
+    if len(element) == 2 and element[1].text and not element[1].text.strip("′″‴⁗"):
+        element.tag = "mrow"
+        element[1].tag, element[1].attrib = "mo", {"lspace": "0", "rspace": "0"}
+
+
+def _brackets(parent: Element) -> None:
+    """Brackets grow round a matrix and where `\\left` said so, and nowhere else."""
+    children = list(parent)
+    for index, child in enumerate(children):
+        if child.tag != "mo" or child.text not in BRACKETS or "stretchy" in child.attrib or "minsize" in child.attrib:
+            continue
+        before = index > 0 and children[index - 1].tag == "mtable"
+        behind = index + 1 < len(children) and children[index + 1].tag == "mtable"
+        child.set("stretchy", "true" if before or behind else "false")
+        if before or behind:
+            child.set("form", "postfix" if before else "prefix")
+
+
+def _signs(parent: Element) -> None:
+    """A sign with nothing to its left belongs to what is on its right, a bar beside an operator to its other side."""
+    children = list(parent)
+    for index, child in enumerate(children):
+        if child.tag != "mo" or "form" in child.attrib:
+            continue
+        is_first = index == 0 or _is_opening(children[index - 1])
+        is_last = index + 1 == len(children) or children[index + 1].tag in ("mo", "mspace")
+        if child.text in SIGNS and is_first:
+            child.set("form", "prefix")
+        elif child.text in BARS and (is_first or is_last):
+            child.set("form", "prefix" if is_first else "postfix")
+
+
+def _is_opening(element: Element) -> bool:
+    closing = element.text in CLOSING_BRACKETS or element.get("form") == "postfix"
+    return element.tag == "mspace" or (element.tag == "mo" and not closing)
 
 
 def _space_functions(parent: Element) -> None:

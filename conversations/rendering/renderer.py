@@ -58,11 +58,19 @@ class MessageRenderer(RendererHTML):
         shown = escape(label) + (_host(name) if name else "")
         return f'<a class="image" href="{escape(source)}" target="_blank">{shown}</a>'
 
+    def bullet_list_open(self, tokens: Tokens, idx: int, options: OptionsDict, env: EnvType) -> str:
+        if "class" in tokens[idx].attrs:
+            tokens[idx].attrs["class"] = "tasks"
+        return self.renderToken(tokens, idx, options, env)
+
+    ordered_list_open = bullet_list_open
+
     def list_item_open(self, tokens: Tokens, idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
-        opening = self.renderToken(tokens, idx, options, env)
         if "checked" not in token.meta:
-            return opening
+            return self.renderToken(tokens, idx, options, env)
+        token.attrs["class"] = "task"
+        opening = self.renderToken(tokens, idx, options, env)
         checked, label = (" checked", gettext("Done")) if token.meta["checked"] else ("", gettext("To do"))
         return f'{opening}<input type="checkbox" disabled{checked} aria-label="{escape(label)}"> '
 

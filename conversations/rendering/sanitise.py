@@ -49,16 +49,16 @@ CLASSES: dict[str, set[str]] = {
     "code": {"math-source"},
     "div": {"math-block", "table-scroll"},
     "figure": {"code"},
-    "li": {"task-list-item"},
+    "li": {"task"},
     "mrow": {"boxed", "struck"},
-    "ol": {"contains-task-list"},
+    "ol": {"tasks"},
     "mtd": {"left", "right", "rule-below", "rule-end"},
     "section": {"footnotes"},
     "span": {"host", *code.CLASSES},
     "sup": {"footnote-ref"},
     "td": ALIGNMENTS,
     "th": ALIGNMENTS,
-    "ul": {"contains-task-list"},
+    "ul": {"tasks"},
 }
 FOOTNOTE_ID = re.compile(r"fn(?:ref)?(?:-[\w-]+-)?\d+(?::\d+)?\Z", re.ASCII)
 

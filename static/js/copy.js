@@ -34,6 +34,5 @@ async function press(button, text) {
 on("click", "[data-copy]", (_event, button) => press(button, button.closest("figure").querySelector("pre").textContent));
 on("click", "[data-copy-message]", (_event, button) => press(button, ask(button.dataset.copyMessage)));
 on("click", "[data-wrap]", (_event, button) => {
-  const isWrapped = button.closest("figure").classList.toggle("wrapped");
-  button.ariaPressed = String(isWrapped);
+  button.ariaPressed = String(button.ariaPressed !== "true");
 });

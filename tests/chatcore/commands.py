@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import httpx
-import psutil
 
 from tests.servers import free_port
 
@@ -24,6 +23,7 @@ def run(data: Path, *words: str, **changes: str) -> subprocess.CompletedProcess[
     """A command to its end."""
     return subprocess.run(
         [sys.executable, "manage.py", *words],
+        check=False,
         cwd=ROOT,
         env=environment(data, **changes),
         capture_output=True,
@@ -94,11 +94,9 @@ class Command:
 
 
 def postgres_pids(data: Path) -> list[int]:
-    """The servers of this data folder."""
-    cluster = str(data.resolve() / "postgres")
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if cluster in words and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+    """The servers of this data folder; their own processes for single connections are named otherwise."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,args="], check=True, capture_output=True, text=True
+    ).stdout
+    wanted = f" -D {data.resolve() / 'postgres'} "
+    return [int(line.split()[0]) for line in listed.splitlines() if wanted in line]

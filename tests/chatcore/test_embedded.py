@@ -64,7 +64,7 @@ def connect(folder: Path) -> psycopg.Connection[Any]:
 def execute(folder: Path, statement: str) -> Any:
     """The first value the statement gives, if any."""
     with connect(folder) as connection:
-        cursor = connection.execute(statement)  # type: ignore[call-overload]
+        cursor = connection.execute(statement)
         row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
 
@@ -176,7 +176,8 @@ def test_a_stranger_with_the_noted_pid_does_not_pass_for_the_server(data: Path, 
     server.stop()
     stranger = subprocess.Popen(
         ["/bin/sleep", "0" if ended else "60"],
-        **({"user": owner.st_uid, "group": owner.st_gid} if ROOT else {}),
+        user=owner.st_uid if ROOT else None,
+        group=owner.st_gid if ROOT else None,
     )
     if ended:
         os.waitid(os.P_PID, stranger.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped

@@ -4,8 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -24,14 +22,13 @@ pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def used_data() -> Iterator[Path]:
+def used_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that was set up once; tests copy it, as migrating takes seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="chatcore-processes-"))
+    folder = tmp_path_factory.mktemp("used")
     made = run(folder, "migrate")
     assert made.returncode == 0, made.stderr
     assert postgres_pids(folder) == []
-    yield folder
-    shutil.rmtree(folder)
+    return folder
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.cursors import Cursor
 from chatcore.realtime.log import Announcement, announce, positions_after, read_after
 from chatcore.realtime.models import Event
+from chatcore.realtime.tasks import trim_batch
 
 WORKSPACE, READER = uuid7(), uuid7()
 
@@ -101,10 +102,21 @@ def test_a_forged_cursor_is_malformed(text: str) -> None:
 @pytest.mark.django_db
 def test_a_cursor_of_another_cluster_or_an_old_one_is_gone() -> None:
     def signed(cluster: str, age: int) -> str:
-        return signing.Signer(salt="chatcore.cursor", sep=".").sign(f"{cluster}-1-1-{int(time.time()) - age:x}")
+        return signing.Signer(salt="chatcore.cursor", sep=".").sign(
+            f"{cluster}-1-1-{int(time.time()) - age:x}"
+        )
 
     with pytest.raises(Gone):
         cursors.decode(signed("abc", 0))
     with pytest.raises(Gone):
         cursors.decode(signed(cursors.cluster(), cursors.KEPT_SECONDS + 10))
     assert cursors.decode(signed(cursors.cluster(), 10)) == Cursor(1, 1)
+
+
+@pytest.mark.django_db
+def test_only_events_nobody_can_follow_from_any_more_are_trimmed() -> None:
+    tell(1)
+    Event.objects.update(created_at="2020-01-01T00:00:00Z")
+    kept = tell(2)
+    assert trim_batch() == 1
+    assert list(Event.objects.all()) == [kept]

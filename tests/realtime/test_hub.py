@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 from pytest_django import Settings
 
@@ -60,7 +59,9 @@ async def test_an_event_is_delivered_once_whichever_way_it_comes(pair: tuple[Hub
     assert [(await ears.next())["id"] for _ in range(2)] == [7, 8]
 
 
-async def test_after_an_outage_of_redis_the_groups_are_joined_again(pair: tuple[Hub, Hub, RedisServer]) -> None:
+async def test_after_an_outage_of_redis_the_groups_are_joined_again(
+    pair: tuple[Hub, Hub, RedisServer],
+) -> None:
     one, other, server = pair
     ears, late = Ears(), Ears()
     await heard_from(one, other, ears, "room")

@@ -28,13 +28,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, workers: int, host: str, port: int, fd: int | None, **__: Any) -> None:
+        announce = (lambda: None) if fd else lambda: self.stdout.write(f"Serving at http://{host}:{port}/")
         try:
-            listener = web.listen(host, port) if fd is None else socket.socket(fileno=fd)
-            preconditions.part_of_many()
-            with listener:
-                announce = (
-                    (lambda: None) if fd else lambda: self.stdout.write(f"Serving at http://{host}:{port}/")
-                )
+            with web.listen(host, port) if fd is None else socket.socket(fileno=fd) as listener:
+                preconditions.part_of_many()
                 supervise(lambda: [_part(listener, workers, announce)])
         except (web.AddressError, PartFailedError) as error:
             raise CommandError(str(error)) from None

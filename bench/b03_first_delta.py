@@ -17,7 +17,7 @@ import aiohttp
 from bench import installation
 from bench.figure import Figure
 from tests.running import Chatcore
-from tests.servers import started_redis
+from tests.servers import RedisServer
 
 ROUNDS, WARM_UP_ROUNDS = 20, 3
 PER_ROUND = 10  # messages in one conversation: its history stays as short as most are
@@ -28,7 +28,7 @@ TITLES = {"two": "web and worker", "one": "one process"}
 
 
 def run() -> list[Figure]:
-    with installation.postgres(), installation.upstream() as address, started_redis() as redis:
+    with installation.postgres(), installation.upstream() as address, RedisServer() as redis:
         with Chatcore(redis_url=redis.url) as two, Chatcore() as one:
             for chatcore in (two, one):
                 installation.add_models(chatcore, "openai", address, {MODEL: MODEL})

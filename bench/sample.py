@@ -125,7 +125,7 @@ $$
 
 That was all of it.
 
-[^1]: Here it is, with `code` in it."""
+[^1]: Here it is, with `code` in it."""  # noqa: E501 (a text as models write it)
 
 ARABIC = """بالتأكيد! إليك مسودة قصيرة:
 
@@ -143,8 +143,7 @@ curl -s https://example.com/orders/4711
 
 REASONING = """The user asks for the shortest path. Dijkstra needs non-negative weights; here one weight is negative, so Bellman–Ford it is.
 
-Let me check the number of relaxations: V - 1 = 4 rounds over 7 edges, so 28 at most."""
-
+Let me check the number of relaxations: V - 1 = 4 rounds over 7 edges, so 28 at most."""  # noqa: E501
 
 
 class Chat:
@@ -160,7 +159,9 @@ class Chat:
         )
         self.leaf: Message | None = None
 
-    def says(self, text: str, author: str = "user", *, below: Message | None = None, **fields: Any) -> Message:
+    def says(
+        self, text: str, author: str = "user", *, below: Message | None = None, **fields: Any
+    ) -> Message:
         self.at += timedelta(seconds=40)
         parent = below or self.leaf
         message = Message.objects.create(
@@ -200,7 +201,9 @@ def fill(email: str) -> dict[str, str]:
         chat = Chat(user, workspace, title, ago=ago, pinned=number == 4)
         chat.says(title)
         chat.answers("Gladly.")
-    old = Chat(user, workspace, "Notes from the old office", ago=timedelta(days=400), archived_at=timezone.now())
+    old = Chat(
+        user, workspace, "Notes from the old office", ago=timedelta(days=400), archived_at=timezone.now()
+    )
     old.says("Where did we keep the spare keys?")
     return {name: f"/c/{chat.conversation.id}/" for name, chat in chats.items()}
 
@@ -268,7 +271,9 @@ def _lengths(user: User, workspace: Workspace) -> Chat:
     chat.says("Hi")
     chat.answers("Hello!")
     chat.says(" ".join(f"Sentence {n} says what the one before it left out." for n in range(560)))
-    chat.answers("That is a long text.\n\n" + "\n\n".join(f"Paragraph {n}. " + "It goes on. " * 30 for n in range(4)))
+    chat.answers(
+        "That is a long text.\n\n" + "\n\n".join(f"Paragraph {n}. " + "It goes on. " * 30 for n in range(4))
+    )
     chat.says("a" * 300 + " https://example.com/" + "path/" * 40)
     chat.answers("`" + "x" * 200 + "` and " + "y" * 200)
     return chat

@@ -2,23 +2,34 @@
 
 import functools
 import json
+import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import patched_settings
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.parser import Parser
 
 from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
-from chatcore.problems import BY_STATUS, ninja_problem, problem_response, translate
+from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
 from conversations import live as conversations_live
 from conversations import rest
 
 PREFIX = "/api/v1/"
+
+
+class JSONBodies(Parser):
+    def parse_body(self, request: HttpRequest) -> Any:
+        return read_json(request.body)
+
 
 live = NinjaAPI(
     title="Chatcore",
@@ -27,17 +38,23 @@ live = NinjaAPI(
     docs_url=None,
     openapi_url=None,
     urls_namespace="live",
+    parser=JSONBodies(),
 )
 live.add_router("", conversations_live.router)
 
 
 @live.exception_handler(ValidationError)
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    return problem_response(request, ninja_problem(error))
+    """Ninja says first whether it is the body, and then what its view calls it."""
+    found = [item | {"loc": item["loc"][2 if item["loc"][0] == "body" else 1 :]} for item in error.errors]
+    return problem_response(request, pydantic_problem(found))
 
 
 @live.exception_handler(HttpError)
 def _http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Ninja wraps what reading the body raised."""
+    if isinstance(error.__cause__, errors.ChatcoreError):
+        return problem_response(request, error.__cause__)
     kind = BY_STATUS.get(error.status_code, errors.Malformed)
     return problem_response(request, kind(str(error)))
 
@@ -66,6 +83,7 @@ resources: list[URLPattern] = [
 
 PROBLEM = {
     "type": "object",
+    "description": "A refusal (RFC 9457). `code` is for programs, `detail` for people.",
     "required": ["type", "title", "status", "detail", "instance", "code", "retryable"],
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
@@ -73,19 +91,42 @@ PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "instance": {"type": "string", "description": "The request's id, also in X-Request-Id."},
-        "code": {"type": "string"},
-        "retryable": {"type": "boolean"},
+        "code": {"type": "string", "description": "One of /api/docs/errors."},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
         "errors": {
             "type": "array",
+            "description": "What is wrong with which part of the body; `pointer` is a JSON pointer into it.",
             "items": {
                 "type": "object",
+                "required": ["pointer", "detail", "code"],
                 "properties": {name: {"type": "string"} for name in ("pointer", "detail", "code")},
             },
         },
     },
 }
-REFUSALS = (400, 401, 403, 404, 405, 409, 413, 415, 422, 503)
-METHODS = ("get", "post", "put", "patch", "delete")
+_ALWAYS = (400, 401, 403, 404, 422, 503)
+REFUSALS = {
+    "get": _ALWAYS,
+    "delete": (*_ALWAYS, 409),
+    "post": (*_ALWAYS, 409, 413, 415),
+    "patch": (*_ALWAYS, 409, 413, 415),
+}
+TAGS = {
+    "conversations": "Trees of messages, each owned by one user. The active leaf names the branch a reader sees.",
+    "messages": "Single messages by their own address; a reply is a message too.",
+    "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
+    "`text/event-stream`.",
+    "models": "The names that may be asked for.",
+}
+DESCRIPTION = """Conversations that people, outside systems and AI agents share.
+
+**Sign in** with every request: `Authorization: Bearer cc_live_…` (a key), or a user's access token. A user of several
+workspaces names one in `X-Workspace`.
+
+**Lists** are `{results, next, previous}`; follow `next` until it is null. **Times** are UTC. **Bodies** are JSON in
+UTF-8, and a field that is not known is refused. **Every refusal** is a problem document (RFC 9457);
+[each code](/api/docs/errors) is explained. Every answer carries `X-Request-Id`."""
+_DRF = {"POSTPROCESSING_HOOKS": [], "COMPONENT_SPLIT_PATCH": False}  # no components but those we name
 
 
 @functools.cache
@@ -93,40 +134,66 @@ def document() -> dict[str, Any]:
     """DRF's and Ninja's halves as one OpenAPI 3.1 document, with the problems every operation may answer."""
     patterns = [path(f"api/v1/{resource.pattern}", resource.callback) for resource in resources]
     generator: Any = SchemaGenerator
-    whole: dict[str, Any] = _plain(generator(patterns=patterns).get_schema(request=None, public=True))
+    with patched_settings(_DRF):
+        whole: dict[str, Any] = _plain(generator(patterns=patterns).get_schema(request=None, public=True))
     half = _plain(live.get_openapi_schema(path_prefix=PREFIX))
     whole["paths"] |= half["paths"]
-    schemas = whole.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= half.get("components", {}).get("schemas", {})
-    schemas["Problem"] = PROBLEM
-    whole["components"]["securitySchemes"] = SECURITY_SCHEMES
+    components = whole["components"]
+    components["schemas"] |= half["components"]["schemas"] | {"Problem": PROBLEM}
+    components["securitySchemes"] = SECURITY_SCHEMES
+    components["responses"] = {kind.__name__: _refusal(kind) for kind in BY_STATUS.values()}
     whole["info"] = {"title": "Chatcore", "version": "1", "description": DESCRIPTION}
+    whole["servers"] = [{"url": "/", "description": "This server"}]
+    whole["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]
     for operations in whole["paths"].values():
-        for method in METHODS:
-            if method in operations:
-                _complete(operations[method])
+        for method, operation in operations.items():
+            _complete(method, operation, components["schemas"])
     return whole
+
+
+# Components as generated clients name them.
+_NAMES = (
+    (r'(?<=["/])Paginated(\w+?)(Resource)?List(?=")', r"\1Page"),
+    (r'(?<=["/])(\w+)Resource(?=")', r"\1"),
+)
 
 
 def _plain(schema: Any) -> Any:
     """Nothing but what JSON knows, so that the two halves can be merged."""
-    return json.loads(json.dumps(schema, default=str))
+    text = json.dumps(schema, default=str)
+    for found, name in _NAMES:
+        text = re.sub(found, name, text)
+    return json.loads(text)
 
 
-DESCRIPTION = """Conversations that people, outside systems and AI agents share.
-
-Send a key (`Authorization: Bearer cc_live_…`) or a user's access token with every request. Lists are
-`{results, next, previous}`. Every refusal is a problem document (RFC 9457); `/api/docs/errors` explains each code."""
-
-
-def _complete(operation: dict[str, Any]) -> None:
+def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     operation["security"] = SECURITY
-    for status in REFUSALS:
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        title = BY_STATUS[status]().title
-        operation["responses"].setdefault(str(status), {"description": title, "content": content})
+    for status in REFUSALS[method]:
+        name = BY_STATUS[status].__name__
+        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/{name}"})
+    for answer in operation["responses"].values():
+        if "$ref" not in answer:
+            answer["description"] = answer["description"] or "As asked for."
+    for body in operation.get("requestBody", {}).get("content", {}).values():
+        reference = json.dumps(body["schema"])
+        body["example"] = next(
+            schemas[name]["examples"][0] for name in re.findall(r"#/components/schemas/(\w+)", reference)
+        )
 
 
+def _refusal(kind: type[errors.ChatcoreError]) -> dict[str, Any]:
+    example = kind().problem("req_0b9e5c1d4f7a4e0c8f6d2a3b5c7d9e1f")
+    schema = {"$ref": "#/components/schemas/Problem"}
+    answer: dict[str, Any] = {
+        "description": kind().title,
+        "content": {"application/problem+json": {"schema": schema, "example": example}},
+    }
+    if kind.status == 503:
+        answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return answer
+
+
+@csrf_exempt
 def missing(request: HttpRequest, missing: str) -> HttpResponse:  # noqa: ARG001
     """Also takes resource addresses without their slash: redirecting a POST would lose its body."""
     return problem_response(
@@ -134,14 +201,20 @@ def missing(request: HttpRequest, missing: str) -> HttpResponse:  # noqa: ARG001
     )
 
 
+@csrf_exempt
+@require_safe
 def openapi(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     return JsonResponse(document())
 
 
+@csrf_exempt
+@require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     return render(request, "api/docs.html")
 
 
+@csrf_exempt
+@require_safe
 def error_pages(request: HttpRequest) -> HttpResponse:
     """One entry for each code a problem can carry."""
     kinds = {kind.code: kind for kind in errors.family()}

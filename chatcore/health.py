@@ -54,8 +54,8 @@ def _asked() -> tuple[str, str]:
         with connection.cursor() as cursor:
             cursor.execute(QUEUE)
             (served,) = cursor.fetchone()
-    except DatabaseError:
-        logger.warning("not ready: the database cannot be used", exc_info=True)
+    except DatabaseError as error:
+        logger.warning("not ready: the database cannot be used: %s", error)
         return "cannot be reached", UNKNOWN
     return OK, OK if served else "jobs wait and no worker has been seen for ten seconds"
 
@@ -69,7 +69,7 @@ async def _layer() -> str:
             settings.REDIS_URL, socket_connect_timeout=LAYER_SECONDS, socket_timeout=LAYER_SECONDS
         ) as client:
             await client.ping()
-    except (redis.RedisError, OSError):
-        logger.warning("not ready: Redis cannot be used", exc_info=True)
+    except (redis.RedisError, OSError) as error:
+        logger.warning("not ready: Redis cannot be used: %s", error)
         return "Redis cannot be reached"
     return OK

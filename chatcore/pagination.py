@@ -1,6 +1,5 @@
 """Keyset pages for both halves of the API: `{results, next, previous}`, by a signed position, never by offset."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -16,7 +15,6 @@ from rest_framework.views import APIView
 from chatcore.errors import FieldProblem, Invalid, Malformed
 
 DEFAULT_SIZE, MAX_SIZE = 50, 200
-_signer = signing.Signer(salt="chatcore.page", sep=".")
 
 
 class KeysetPagination(BasePagination):
@@ -34,7 +32,7 @@ class KeysetPagination(BasePagination):
         self.descending = getattr(view, "newest_first", self.newest_first)
         size = page_size(request.query_params.get("page_size"))
         token = request.query_params.get("cursor")
-        backwards, position = _read(token, len(self.keys)) if token else (False, None)
+        backwards, position = _read(token, request.path) if token else (False, None)
         rows = self._rows(queryset, size, backwards=backwards, position=position)
         more, rows = len(rows) > size, rows[:size]
         if backwards:
@@ -58,9 +56,8 @@ class KeysetPagination(BasePagination):
 
     def _link(self, rows: list[Any], index: int, *, backwards: bool) -> str:
         values = [_json_value(rows[index], key) for key in self.keys]
-        cursor = _signer.sign_object({"b": backwards, "p": values})
-        parameters = {**self.request.query_params.dict(), "cursor": cursor}
-        return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(parameters)}")
+        cursor = _signer(self.request.path).sign_object({"b": backwards, "p": values})
+        return link(self.request, cursor=cursor)
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response({"results": data, "next": self.next_link, "previous": self.previous_link})
@@ -90,21 +87,33 @@ class KeysetPagination(BasePagination):
 def page_size(text: str | None) -> int:
     if text is None:
         return DEFAULT_SIZE
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:9]) <= MAX_SIZE:
-        detail = f"page_size must be a whole number from 1 to {MAX_SIZE}."
-        raise Invalid(detail, errors=[FieldProblem("/page_size", detail)])
+    if len(text) > 3 or not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= MAX_SIZE:
+        raise refused("page_size", f"must be a whole number from 1 to {MAX_SIZE}")
     return int(text)
 
 
-def _read(token: str, parts: int) -> tuple[bool, list[Any]]:
+def refused(parameter: str, detail: str) -> Invalid:
+    """The problem of a parameter in the address's query."""
+    return Invalid(f"{parameter} {detail}.", errors=[FieldProblem(f"/{parameter}", detail)])
+
+
+def link(request: Request, **changes: str) -> str:
+    """The address of the request with other values in its query."""
+    query = urlencode({**request.query_params.dict(), **changes})
+    return request.build_absolute_uri(f"{request.path}?{query}")
+
+
+def _signer(path: str) -> signing.Signer:
+    """Each list has its own: a position in one is none in another."""
+    return signing.Signer(salt=f"chatcore.page:{path}", sep=".")
+
+
+def _read(token: str, path: str) -> tuple[bool, list[Any]]:
     try:
-        whole = _signer.unsign_object(token)
-        backwards, position = bool(whole["b"]), list(whole["p"])
-    except (signing.BadSignature, json.JSONDecodeError, ValueError, KeyError, TypeError):
-        raise Malformed("The cursor is not one this server gave out.") from None
-    if len(position) != parts:
-        raise Malformed("The cursor belongs to another list.")
-    return backwards, position
+        whole = _signer(path).unsign_object(token)
+    except (signing.BadSignature, ValueError):
+        raise Malformed("The cursor is not one this server gave out for this list.") from None
+    return bool(whole["b"]), list(whole["p"])
 
 
 def _typed(queryset: QuerySet[Any], key: str, raw: Any) -> Any:

@@ -2,12 +2,12 @@
 
 import json
 import logging
-import re
 import uuid
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +16,7 @@ from django.shortcuts import render
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 from rest_framework.parsers import JSONParser as DRFJSONParser
+from rest_framework.settings import api_settings
 
 from chatcore import errors
 from chatcore.errors import ChatcoreError, FieldProblem
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 API_PREFIXES = ("/api/", "/v1/")
 AUTH_PREFIX = "/api/v1/auth/"
+NAMED_PROBLEMS = 20  # what is wrong with one body, at most: an answer must not outgrow its request
 BY_STATUS: dict[int, type[ChatcoreError]] = {
     kind.status: kind
     for kind in (
@@ -77,19 +79,49 @@ def translate(error: BaseException) -> ChatcoreError | None:
 def _from_drf(error: drf.APIException) -> ChatcoreError:
     kind = BY_STATUS.get(error.status_code, errors.ChatcoreError)
     if isinstance(error, drf.ValidationError):
-        return errors.Invalid(errors=list(_field_problems(error.get_full_details(), "")))
+        return invalid(_field_problems(error.get_full_details()))
     detail = str(error.detail)
     return kind(detail if kind is not errors.MethodNotAllowed else "")
 
 
-def _field_problems(details: Any, pointer: str) -> list[FieldProblem]:
+def _field_problems(details: Any, *places: str) -> Iterator[FieldProblem]:
     if isinstance(details, dict) and set(details) == {"message", "code"}:
-        return [FieldProblem(pointer, str(details["message"]), str(details["code"]))]
-    if isinstance(details, dict):
-        return [p for key, value in details.items() for p in _field_problems(value, f"{pointer}/{key}")]
-    if isinstance(details, list):
-        return [p for value in details for p in _field_problems(value, pointer)]
-    return []
+        yield FieldProblem(pointer_to(*places), str(details["message"]), str(details["code"]))
+    elif isinstance(details, dict):
+        for key, value in details.items():
+            inner = () if key == api_settings.NON_FIELD_ERRORS_KEY else (str(key),)
+            yield from _field_problems(value, *places, *inner)
+    elif isinstance(details, list):
+        for value in details:
+            yield from _field_problems(value, *places)
+
+
+def invalid(found: Iterable[FieldProblem]) -> errors.Invalid:
+    """Its detail names every field too, for those who read only that."""
+    named = list(found)[:NAMED_PROBLEMS]
+    words = "; ".join(f"{item.pointer.strip('/') or 'body'}: {item.detail}" for item in named)
+    return errors.Invalid(words, errors=named)
+
+
+def pointer_to(*places: object) -> str:
+    """A JSON pointer (RFC 6901) to that place of the body; without places it is the whole body."""
+    return "".join("/" + str(place)[:100].replace("~", "~0").replace("/", "~1") for place in places)
+
+
+_OUR_WORDS = {
+    "extra_forbidden": ("There is no such field.", "unknown"),
+    "missing": ("must be given", "required"),
+    "model_type": ("must be a JSON object", "type"),
+    "model_attributes_type": ("must be a JSON object", "type"),
+}
+
+
+def pydantic_problem(found: Iterable[Mapping[str, Any]]) -> errors.Invalid:
+    """Pydantic's findings as the problem of a body."""
+    return invalid(
+        FieldProblem(pointer_to(*item["loc"]), *_OUR_WORDS.get(item["type"], (item["msg"], item["type"])))
+        for item in found
+    )
 
 
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -99,16 +131,31 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
     return problem_response(context["request"]._request, ours)
 
 
-class JSONParser(DRFJSONParser):
-    """DRF's, minus its two ways to answer 500: deep nesting, and values no JSON writer can give back."""
+def read_json(body: bytes) -> Any:
+    """What a body says, read the same at every door: JSON as RFC 8259 has it, in UTF-8, whatever its header claims."""
+    if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise errors.TooLarge
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise errors.Malformed("The JSON is nested too deeply.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise errors.Malformed(f"The body is not JSON: {error}") from None
+    except ValueError:
+        raise errors.Malformed("The body has a number that is too long.") from None
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        try:
-            return super().parse(stream, media_type, parser_context)
-        except RecursionError:
-            raise errors.Malformed("The JSON is nested too deeply.") from None
-        except (drf.ParseError, UnicodeDecodeError) as error:
-            raise errors.Malformed(f"The body is not JSON: {error}") from None
+
+def _refuse_constant(name: str) -> None:
+    raise errors.Malformed(f"The body is not JSON: it has no {name}.")
+
+
+class JSONParser(DRFJSONParser):
+    """DRF's own answers 500 to deep nesting and reads whatever charset the header names."""
+
+    renderer_class = None  # type: ignore[assignment]  # pages to browse the API show an empty body to fill in
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:  # noqa: ARG002
+        return read_json(stream.read())
 
 
 _AWAY = "The database cannot be reached now. Nothing was stored; try again shortly."
@@ -197,20 +244,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
     return answer(
         request, errors.Forbidden("The page is too old or came from elsewhere. Reload it and try again.")
-    )
-
-
-_POINTER_PART = re.compile(r"^(body|query|path|header)$")
-
-
-def ninja_problem(error: Any) -> errors.Invalid:
-    """Pydantic's findings as Ninja raises them, with pointers into the body."""
-    found = []
-    for item in error.errors:
-        places = [str(place) for place in item["loc"]]
-        while places and (_POINTER_PART.match(places[0]) or places[0] == "payload"):
-            places.pop(0)
-        found.append(FieldProblem("/" + "/".join(places), cast(str, item["msg"]), cast(str, item["type"])))
-    return errors.Invalid(
-        "; ".join(f"{item.pointer.strip('/') or 'body'}: {item.detail}" for item in found), errors=found
     )

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -18,7 +18,7 @@ class ConversationResource(BaseModel):
         description="The model that answers unless a message names another; null: the default."
     )
     system: str = Field(description="Instructions every reply follows.")
-    params: dict[str, Any]
+    params: dict[str, Any] = Field(description="Model parameters of every reply.")
     active_leaf: uuid.UUID | None = Field(description="The last message of the branch the reader sees.")
     pinned: bool
     archived: bool
@@ -46,19 +46,21 @@ class MessageResource(BaseModel):
 
     id: uuid.UUID
     conversation: uuid.UUID
-    parent: uuid.UUID | None
-    author: str = Field(description="user, assistant, agent, integration or system")
+    parent: uuid.UUID | None = Field(description="The message it was written below; null: none.")
+    author: Literal["user", "assistant", "agent", "integration", "system"]
     text: str
-    status: str = Field(description="queued, streaming, done, failed or stopped")
-    client_id: uuid.UUID | None
+    status: Literal["queued", "streaming", "done", "failed", "stopped"] = Field(
+        description="A message is done from the start; a reply is queued, then streaming, then one of the others."
+    )
+    client_id: uuid.UUID | None = Field(description="The id its sender made for it.")
     created_at: datetime
-    model: str | None
-    reasoning: str
-    attempt: int
+    model: str | None = Field(description="The name of the model that replies.")
+    reasoning: str = Field(description="What the model thought before it answered, if it shows that.")
+    attempt: int = Field(description="How often a worker has begun it; each begins with an empty text.")
     error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
     usage: dict[str, Any] | None = Field(description="Tokens as the provider counted them; null is unknown.")
     route: list[dict[str, Any]] = Field(description="The deployments that were tried, in order.")
-    finish_reason: str
+    finish_reason: str = Field(description="Why the model ended, in the provider's word.")
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -66,7 +68,10 @@ class MessageResource(BaseModel):
     def of(cls, message: Message) -> "MessageResource":
         named = {name: getattr(message, name) for name in cls.model_fields if name not in _RENAMED}
         return cls(
-            **named, conversation=message.conversation_id, parent=message.parent_id, model=message.model_name or None
+            **named,
+            conversation=message.conversation_id,
+            parent=message.parent_id,
+            model=message.model_name or None,
         )
 
 
@@ -77,5 +82,5 @@ class PostedResource(BaseModel):
     """What a posted message led to. `status_url` is where the reply can be read until it has ended."""
 
     message: MessageResource
-    reply: MessageResource | None
+    reply: MessageResource | None = Field(description="null: none was wanted.")
     status_url: str | None

@@ -16,7 +16,42 @@ from conversations.follow import ReplyWatch
 from conversations.resources import MessageResource, PostedResource
 
 MAX_WAIT_SECONDS = 25
-_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})")
+_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})", re.ASCII)
+_STREAM = """event: reply.delta
+data: {"type":"reply.delta","data":{"message":"0191…","attempt":1,"part":"text","offset":0,"text":"Hel"}}
+
+event: reply.completed
+data: {"type":"reply.completed","data":{"message":"0191…","attempt":1,"text":"Hello.","usage":null}}
+
+"""
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": r"^wait=\d{1,2}$"},
+    "example": f"wait={MAX_WAIT_SECONDS}",
+    "description": f"`wait=N`: answer when the reply has ended, at most N (up to {MAX_WAIT_SECONDS}) seconds later.",
+}
+_WHOLE = """With `Prefer: wait=N`: the message and its whole reply.
+
+With `Accept: text/event-stream`: the reply as it is written: `reply.started`, `reply.delta`…, and at last
+`reply.completed`, `reply.failed` or `reply.stopped`."""
+_QUEUED = "Stored; the reply will be made. `status_url`, also in Location, is where it can be read."
+
+# How the API's document describes a command that answers in these ways.
+MODES: dict[str, Any] = {
+    "parameters": [_PREFER],
+    "responses": {
+        200: {
+            "description": _WHOLE,
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+        },
+        202: {
+            "description": _QUEUED,
+            "headers": {"Location": {"schema": {"type": "string", "format": "uri-reference"}}},
+        },
+    },
+}
 
 Ask = Callable[[uuid.UUID], Posted]
 
@@ -33,8 +68,8 @@ async def respond(request: HttpRequest, find_conversation: Callable[[], uuid.UUI
     if not streams and seconds is None:
         return _accepted(await sync_to_async(ask)(reply_id))
     watch = ReplyWatch(await sync_to_async(find_conversation)(), reply_id)
-    await watch.open()
     try:
+        await watch.open()
         posted = await sync_to_async(ask)(reply_id)
     except BaseException:
         await watch.close()
@@ -42,10 +77,15 @@ async def respond(request: HttpRequest, find_conversation: Callable[[], uuid.UUI
     if posted.reply is None:
         await watch.close()
         return _accepted(posted)
-    watch.reply_id = posted.reply.id
+    if posted.reply.id != reply_id:  # it was there before, and may have said much already
+        await watch.close()
+        watch = ReplyWatch(watch.conversation_id, posted.reply.id)
+        await watch.open()
     if streams:
-        return hand_over(Continuation(close=watch.close, events=lambda: _events(watch)))
-    response = hand_over(Continuation(close=watch.close, answer=lambda: _whole(watch, posted, seconds or 0)))
+        return hand_over(request, Continuation(close=watch.close, events=lambda: _events(watch)))
+    response = hand_over(
+        request, Continuation(close=watch.close, answer=lambda: _whole(watch, posted, seconds or 0))
+    )
     response["Preference-Applied"] = f"wait={seconds}"
     return response
 

@@ -1,12 +1,15 @@
 """Checks of what people and systems write, before anything is stored. Text is refused, never cut or altered."""
 
+import math
 from typing import Any
 
 from django.conf import settings
 
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.problems import pointer_to
 
 MAX_TITLE_LENGTH = 200
+MAX_MODEL_NAME_LENGTH = 150
 MAX_PARAMS_KEYS = 50
 
 
@@ -32,6 +35,10 @@ def checked_title(value: Any, pointer: str = "/title") -> str:
     return " ".join(checked_text(value, pointer, limit=MAX_TITLE_LENGTH).split())
 
 
+def checked_model_name(value: Any, pointer: str = "/model") -> str:
+    return checked_text(value, pointer, limit=MAX_MODEL_NAME_LENGTH, required=False)
+
+
 def checked_params(value: Any, pointer: str = "/params") -> dict[str, Any]:
     """Model parameters: an object of at most 50 keys whose texts Postgres can hold."""
     if not isinstance(value, dict) or len(value) > MAX_PARAMS_KEYS:
@@ -45,13 +52,15 @@ def _check_json(value: Any, pointer: str, depth: int) -> None:
         raise _refused(pointer, "is nested too deeply", "depth")
     if isinstance(value, str):
         checked_text(value, pointer, required=False)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _refused(pointer, "must be a number that can be written down", "not_finite")
     elif isinstance(value, dict):
         for key, item in value.items():
             checked_text(key, pointer, limit=100)
-            _check_json(item, f"{pointer}/{key}", depth - 1)
+            _check_json(item, pointer + pointer_to(key), depth - 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _check_json(item, f"{pointer}/{index}", depth - 1)
+            _check_json(item, pointer + pointer_to(index), depth - 1)
 
 
 def _refused(pointer: str, detail: str, code: str) -> Invalid:

@@ -1,6 +1,6 @@
 """Addresses of the web pages."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from conversations import views
 from conversations.pages import changes, replies
@@ -16,7 +16,7 @@ MESSAGE = [
     path("delete/", replies.delete, name="delete_message"),
 ]
 
-CONVERSATION = [
+CONVERSATION: list[URLPattern | URLResolver] = [
     path("", views.chat, name="chat"),
     path("bar/", views.bar, name="chat_bar"),
     path("row/", views.row, name="conversation_row"),

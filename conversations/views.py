@@ -43,17 +43,9 @@ def chat(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
         return sending.send(request, conversation_id)
     context = frame(request)
     conversation, member = find_place(request.principal, conversation_id)
-    return show(request, "conversations/chat.html", "main", context | chat_context(request, conversation, member))
-
-
-def chat_context(request: PageRequest, conversation: Conversation, member: Member) -> dict[str, Any]:
-    return {
-        "conversation": conversation,
-        "member": member,
-        "thread": thread.newest(conversation),
-        "choices": choices.choices_for(request.principal, conversation),
-        "limit": settings.MAX_TEXT_LENGTH,
-    }
+    return show(
+        request, "conversations/chat.html", "main", context | _chat_context(request, conversation, member)
+    )
 
 
 @require_safe
@@ -69,10 +61,7 @@ def bar(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
 def messages(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """The newest messages of the active branch; with `above`, those before that message."""
     conversation = find_conversation(request.principal, conversation_id, "messages:read")
-    shown = thread.newest(conversation)
-    if above := request.GET.get("above"):
-        shown = thread.above(conversation, message_at(request.principal, conversation_id, uuid_of(above)))
-    return render(request, "conversations/thread.html", {"thread": shown})
+    return render(request, "conversations/thread.html", {"thread": _thread(request, conversation)})
 
 
 @require_safe
@@ -121,6 +110,22 @@ def options(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     conversation, member = find_place(request.principal, conversation_id)
     context |= {"conversation": conversation, "member": member}
     return show(request, "conversations/options.html", "menu", context)
+
+
+def _chat_context(request: PageRequest, conversation: Conversation, member: Member) -> dict[str, Any]:
+    return {
+        "conversation": conversation,
+        "member": member,
+        "thread": _thread(request, conversation),
+        "choices": choices.choices_for(request.principal, conversation),
+        "limit": settings.MAX_TEXT_LENGTH,
+    }
+
+
+def _thread(request: PageRequest, conversation: Conversation) -> thread.Thread:
+    if above := request.GET.get("above"):
+        return thread.above(conversation, message_at(request.principal, conversation.id, uuid_of(above)))
+    return thread.newest(conversation)
 
 
 def _list(request: PageRequest, *, archived: bool) -> HttpResponse:

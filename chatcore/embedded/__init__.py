@@ -6,7 +6,8 @@ of this process. The server ends with the process that started it, also when tha
 
 from chatcore.embedded.errors import AlreadyRunningError, EmbeddedError
 from chatcore.embedded.places import Places, connection_settings
-from chatcore.embedded.server import Server, ensure, running
+from chatcore.embedded.server import Server
+from chatcore.embedded.sharing import ensure, running
 
 __all__ = [
     "AlreadyRunningError",

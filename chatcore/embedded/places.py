@@ -43,6 +43,10 @@ class Places:
         return self.real / "postgres.lock"
 
     @property
+    def guests(self) -> Path:
+        return self.real / "postgres.guests"
+
+    @property
     def log(self) -> Path:
         return self.real / "postgres.log"
 

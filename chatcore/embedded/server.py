@@ -1,21 +1,18 @@
 """The running Postgres: who starts it, how long it lives, and how it ends."""
 
-import atexit
 import contextlib
-import fcntl
 import os
 import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
 import psycopg
 
-from chatcore.embedded import account, cluster, privileges
-from chatcore.embedded.errors import AlreadyRunningError, EmbeddedError, unusable
+from chatcore.embedded import account, cluster, lock, privileges
+from chatcore.embedded.errors import EmbeddedError, unusable
 from chatcore.embedded.places import DATABASE, PORT, SOCKET_PATH_LIMIT, USER, Places, binary
 
 START_SECONDS = 60.0  # recovery after a crash can take its time
@@ -49,7 +46,7 @@ class Server:
 
     def start(self) -> None:
         """Raises AlreadyRunningError when another process holds the folder, EmbeddedError otherwise."""
-        self._lock = take_lock(self.places)
+        self._lock = lock.own(self.places)
         try:
             self.launch()
             self.wait_until_ready()
@@ -150,64 +147,12 @@ def _command(places: Places, settings: dict[str, str]) -> list[str]:
     return command
 
 
-@contextlib.contextmanager
-def running(data_folder: Path, *, durable: bool = True) -> Iterator[Server | None]:
-    """A server for this folder while the block runs; None when another process has it up already."""
-    server = Server(data_folder, durable=durable)
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            server.start()
-        except AlreadyRunningError:
-            if reachable(server.places):
-                yield None
-                return
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            break
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-def ensure(data_folder: Path) -> None:
-    """A server for this folder for the rest of this process."""
-    stack = contextlib.ExitStack()
-    stack.enter_context(running(data_folder))
-    atexit.register(stack.close)
-
-
 def reachable(places: Places) -> bool:
     try:
         _connect(places).close()
     except psycopg.OperationalError:
         return False
     return True
-
-
-def take_lock(places: Places) -> IO[str]:
-    """Whoever holds this file runs the server. It is released when the process ends, however it ends."""
-    try:
-        places.real.mkdir(parents=True, exist_ok=True)
-        lock = os.fdopen(os.open(places.lock, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-    except OSError as error:
-        raise unusable(places.data, error) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        written = lock.read().strip()
-        lock.close()
-        raise AlreadyRunningError(places.data, int(written) if written.isdigit() else None) from None
-    try:
-        lock.truncate()
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-    except OSError as error:
-        raise unusable(places.data, error) from None
-    return lock
 
 
 def _claim_socket_folder(places: Places, identity: privileges.Identity | None) -> None:

@@ -47,7 +47,7 @@ def detect(environ: Mapping[str, str]) -> list[Found]:
     return [*found, *_azure(values), *_bedrock(values), *_vertex(values), *_compatible(values)]
 
 
-def ollama(address: str = OLLAMA) -> Found:
+def ollama(address: str) -> Found:
     """The Ollama that may answer on this machine; whether it does is for the caller to see."""
     settings = ProviderSettings("openai", f"{address}/v1", "")
     return Found("Ollama", settings, lists=True, is_local=True)

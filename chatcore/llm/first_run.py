@@ -10,7 +10,7 @@ from chatcore import env
 from chatcore.llm import catalogue, listing
 from chatcore.llm.actions import add_models, make_default
 from chatcore.llm.catalogue import KnownModel
-from chatcore.llm.environment import Found, detect, ollama
+from chatcore.llm.environment import OLLAMA, Found, detect, ollama
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
 from chatcore.llm.providers import ProviderSettings
@@ -35,7 +35,7 @@ def register_environment_providers() -> list[str]:
     Takes at most LIST_TIMEOUT for asking providers what they have; one that does not answer never stops the
     start. Needs a thread without running event loop. CHATCORE_NO_DETECT leaves the demo only.
     """
-    found = [] if env.flag("CHATCORE_NO_DETECT") else [*detect(os.environ), ollama()]
+    found = [] if env.flag("CHATCORE_NO_DETECT") else [*detect(os.environ), ollama(OLLAMA)]
     new = [each for each in found if not _follow(each)]
     listed = _listed(new)
     registered = []

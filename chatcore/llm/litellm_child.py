@@ -120,7 +120,10 @@ class Child:
 
     async def _send(self, number: int, kind: str, value: Any) -> None:
         self._output.write(json.dumps((number, kind, value), separators=(",", ":")).encode() + b"\n")
-        await self._output.drain()
+        try:
+            await self._output.drain()
+        except ConnectionError:
+            os._exit(0)  # nobody is left to answer to
 
 
 async def warm_up(litellm: Any) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +27,8 @@ ADDED = {
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_TELEMETRY": "False",
     "LITELLM_LOG": "CRITICAL",
+    # LiteLLM ends an answer that says the same thing a hundred times; a long row of dashes does that.
+    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",
 }
 WITHHELD = frozenset(
     {
@@ -73,9 +75,15 @@ class LitellmProcess:
         return self._process.pid if self._process else None
 
     async def wait_until_ready(self) -> None:
-        """Start the child, and wait until it has LiteLLM imported."""
+        """Start the child, and wait until it has LiteLLM imported. Raises ProviderError where it cannot."""
         await self._start_once()
-        await self._ready.wait()
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            await asyncio.wait({ready, *filter(None, [self._listening])}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if not self._ready.is_set():
+            raise ProviderError("unavailable", "LiteLLM's process ended while it started")
 
     @asynccontextmanager
     async def asked(self, **message: Any) -> AsyncIterator[asyncio.Queue[Answer]]:
@@ -89,7 +97,8 @@ class LitellmProcess:
             yield answers
         finally:
             if self._running.pop(number, None) is not None:
-                await self._send({"id": number, "do": "cancel"})
+                with suppress(ProviderError):
+                    await self._send({"id": number, "do": "cancel"})
 
     async def stop(self) -> None:
         process, self._process = self._process, None
@@ -131,12 +140,11 @@ class LitellmProcess:
             self._starting = None
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        lines = LineReader()
-        while chunk := await process.stdout.read(READ_SIZE):
-            for line in lines.feed(chunk):
-                number, kind, value = json.loads(line)
-                self._deliver(number, kind, value)
+        try:
+            await self._read(process)
+        except (ProviderError, ValueError) as error:
+            logger.error("LiteLLM's process wrote what cannot be read: %s", error)
+            process.kill()
         if self._process is process:
             self._process = None
         status = await process.wait()
@@ -145,6 +153,13 @@ class LitellmProcess:
             answers.put_nowait(("died", status))
         if running:
             logger.error("LiteLLM's process ended (status %s), %s requests running", status, len(running))
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        lines = LineReader()
+        while chunk := await process.stdout.read(READ_SIZE):
+            for line in lines.feed(chunk):
+                self._deliver(*json.loads(line))
 
     def _deliver(self, number: int, kind: str, value: Any) -> None:
         if kind == "ready":

@@ -129,6 +129,10 @@ class Model(models.Model):
     def __str__(self) -> str:
         return self.label
 
+    def clean(self) -> None:
+        if not isinstance(self.default_params, dict):
+            raise ValidationError({"default_params": "Parameters are an object: {…}."})
+
     @property
     def supports(self) -> dict[str, bool]:
         return {

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.db.models import Case, Exists, F, Manager, OuterRef, Q, QuerySet, Value, When
 
 from chatcore.accounts.principals import Principal
@@ -61,10 +62,9 @@ class DeploymentQuerySet(QuerySet["Deployment"]):
 
 
 def _enabled_deployments() -> QuerySet["Deployment"]:
-    # Imported here: the tables are declared with these querysets.
-    from chatcore.llm.models import Deployment  # noqa: PLC0415
-
-    return Deployment.objects.usable()
+    # By its name: the tables are declared with these querysets.
+    deployments: DeploymentQuerySet = apps.get_model("llm", "Deployment").objects.usable()
+    return deployments
 
 
 def _granted(principal: Principal) -> Q:

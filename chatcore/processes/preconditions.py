@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import psycopg
 import redis
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -27,6 +28,14 @@ def part_of_many() -> None:
     database()
     layer()
     migrations()
+
+
+def usable_database() -> None:
+    """For commands that work on the data: up, reachable and up to date, whatever that takes."""
+    embedded_postgres()
+    database()
+    with alone_migrating():
+        up_to_date()
 
 
 def _allowed() -> None:
@@ -74,6 +83,13 @@ def layer() -> None:
 def migrations() -> None:
     if unapplied():
         raise CommandError("the database is not up to date. Run manage.py migrate first.")
+
+
+def up_to_date(tell: Callable[[str], object] = lambda _: None) -> None:
+    """Migrate if anything is missing; asking is ten times faster than migrating nothing."""
+    if unapplied():
+        tell("Preparing the database…")
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def unapplied() -> bool:

@@ -1,19 +1,20 @@
 """Answers that wait or stream, given after Django's request has ended, so that no thread waits with them.
 
-A view authenticates, checks and commits as ever, and returns `hand_over(continuation)`: an empty answer with a private
-header. The wrapper around Django's application swallows that answer and runs the continuation instead.
+A view authenticates, checks and commits as ever, and returns `hand_over(request, continuation)`: an empty answer with a
+private header. The wrapper around Django's application swallows that answer and runs the continuation instead.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+
+from chatcore.problems import translate
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER = "X-Chatcore-Hand-Over"
+PLACE = "chatcore.continuation"  # in the request's ASGI scope
 _REPLACED = {HEADER.lower().encode(), b"content-type", b"content-length"}
-_waiting: dict[str, "Continuation"] = {}
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass
@@ -44,11 +46,11 @@ class Continuation:
     events: Callable[[], AsyncIterator[str]] | None = None
 
 
-def hand_over(continuation: Continuation) -> HttpResponse:
-    token = secrets.token_hex(16)
-    _waiting[token] = continuation
+def hand_over(request: HttpRequest, continuation: Continuation) -> HttpResponse:
+    """Kept with the request, so that it is closed whatever becomes of the answer on its way out."""
+    request.scope[PLACE] = continuation  # type: ignore[attr-defined]
     response = HttpResponse(status=200)
-    response[HEADER] = token
+    response[HEADER] = "1"
     return response
 
 
@@ -59,23 +61,27 @@ class HandOver:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        swallowed: dict[str, Any] = {}
+        swallowed: Headers | None = None
 
         async def watch(message: Mapping[str, Any]) -> None:
-            if message["type"] == "http.response.start" and (token := _token(message)):
-                swallowed.update(token=token, headers=message["headers"])
-            if not swallowed:
+            nonlocal swallowed
+            if message["type"] == "http.response.start" and _is_marked(message["headers"]):
+                swallowed = list(message["headers"])
+            if swallowed is None:
                 await send(message)
 
+        continuation: Continuation | None = None
         try:
             await self.application(scope, receive, watch)
+            continuation = scope.pop(PLACE) if swallowed is not None else None
         finally:
-            continuation = _waiting.pop(swallowed.get("token", ""), None)
-            if continuation is not None:
-                await _continue(continuation, swallowed["headers"], receive, send)
+            if left := scope.pop(PLACE, None):  # the client went away, or something failed behind the view
+                await left.close()
+        if continuation is not None:
+            await _continue(continuation, swallowed or [], receive, send)
 
 
-async def _continue(continuation: Continuation, headers: list[Any], receive: Receive, send: Send) -> None:
+async def _continue(continuation: Continuation, headers: Headers, receive: Receive, send: Send) -> None:
     kept = [pair for pair in headers if pair[0].lower() not in _REPLACED]
     working = asyncio.ensure_future(_write(continuation, kept, send))
     leaving = asyncio.ensure_future(_disconnect(receive))
@@ -93,13 +99,9 @@ async def _continue(continuation: Continuation, headers: list[Any], receive: Rec
             await continuation.close()
 
 
-async def _write(continuation: Continuation, headers: list[Any], send: Send) -> None:
+async def _write(continuation: Continuation, headers: Headers, send: Send) -> None:
     if continuation.answer is not None:
-        answer = await continuation.answer()
-        body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
-        kind = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers + kind})
-        await send({"type": "http.response.body", "body": body})
+        await _write_answer(continuation.answer, headers, send)
         return
     assert continuation.events
     kind = [
@@ -108,9 +110,36 @@ async def _write(continuation: Continuation, headers: list[Any], send: Send) -> 
         (b"x-accel-buffering", b"no"),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers + kind})
-    async for event in continuation.events():
-        await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+    try:
+        async for event in continuation.events():
+            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+    except Exception as error:
+        failed = f"event: error\ndata: {json.dumps(_problem(error, headers).body)}\n\n"
+        await send({"type": "http.response.body", "body": failed.encode(), "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _write_answer(answering: Callable[[], Awaitable[JsonAnswer]], headers: Headers, send: Send) -> None:
+    kind = b"application/json"
+    try:
+        answer = await answering()
+    except Exception as error:
+        answer = _problem(error, headers)
+        kind = b"application/problem+json"
+        headers = [*headers, (b"retry-after", b"2")]
+    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
+    about = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers + about})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _problem(error: Exception, headers: Headers) -> JsonAnswer:
+    """What went wrong after Django's request had ended, as the client reads it; a defect of ours is raised again."""
+    known = translate(error)
+    if known is None:
+        raise error
+    request_id = next((value.decode() for name, value in headers if name.lower() == b"x-request-id"), "")
+    return JsonAnswer(known.status, known.problem(request_id))
 
 
 async def _disconnect(receive: Receive) -> None:
@@ -118,6 +147,5 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-def _token(message: Mapping[str, Any]) -> str | None:
-    name = HEADER.lower().encode()
-    return next((value.decode() for key, value in message["headers"] if key.lower() == name), None)
+def _is_marked(headers: Headers) -> bool:
+    return any(name.lower() == HEADER.lower().encode() for name, _ in headers)

@@ -90,7 +90,9 @@ def rows_of(members: Iterable[Member], *, under: str = "") -> list[Row]:
     rows = []
     for member in members:
         group = group_of(member)
-        rows.append(Row(member, group, group if group.key != under else None, member.conversation_id in running))
+        rows.append(
+            Row(member, group, group if group.key != under else None, member.conversation_id in running)
+        )
         under = group.key
     return rows
 

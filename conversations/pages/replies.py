@@ -5,7 +5,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations import actions
@@ -39,7 +38,9 @@ def regenerate(request: PageRequest, conversation_id: uuid.UUID, message_id: uui
         return _thread_with(
             request, conversation_id, actions.regenerate_reply(request.principal, found.id, model=model)
         )
-    return _form(request, "conversations/regenerate.html", found, choices=choices.choices_for(request.principal))
+    return _form(
+        request, "conversations/regenerate.html", found, choices=choices.choices_for(request.principal)
+    )
 
 
 @require_POST
@@ -47,7 +48,9 @@ def regenerate(request: PageRequest, conversation_id: uuid.UUID, message_id: uui
 def retry(request: PageRequest, conversation_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
     found = message_at(request.principal, conversation_id, message_id)
     model = request.POST.get("model") or None
-    return _thread_with(request, conversation_id, actions.retry_reply(request.principal, found.id, model=model))
+    return _thread_with(
+        request, conversation_id, actions.retry_reply(request.principal, found.id, model=model)
+    )
 
 
 @require_POST

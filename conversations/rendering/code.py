@@ -1,11 +1,11 @@
 """Code blocks: their frame, their language, and highlighting by Pygments with class names instead of colours."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from time import thread_time
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from pygments.lexer import Lexer
 from pygments.lexers import find_lexer_class_by_name
 from pygments.token import Token, _TokenType
@@ -64,11 +64,15 @@ CLASSES = frozenset(f"hl-{name}" for name in SHORT_NAMES.values())
 
 def figure(source: str, language: str) -> str:
     """The frame of a code block, highlighted. Its buttons are not part of it: see `with_buttons`."""
-    return opening(language) + highlight(source, language) + CLOSING
+    return _opening(language) + highlight(source, language) + CLOSING
 
 
-def opening(language: str) -> str:
-    """What stands before the code itself; `CLOSING` is what stands behind it."""
+def plain_figure(source: str, language: str) -> str:
+    """The same while the code goes on: highlighting it anew each time would cost more than all the rest."""
+    return _opening(language) + escape(source, quote=False) + CLOSING
+
+
+def _opening(language: str) -> str:
     label = escape(language[:MAX_LANGUAGE]) or escape(gettext("Code"))
     return f'<figure class="code"><figcaption><span>{label}</span></figcaption><pre tabindex="0"><code>'
 
@@ -81,12 +85,16 @@ def with_buttons(html: str) -> str:
     `</figcaption>` is ours."""
     if "</figcaption>" not in html:
         return html
+    return html.replace("</figcaption>", f"{_buttons(get_language())}</figcaption>")
+
+
+@cache
+def _buttons(_language: str | None) -> str:
     wrap, copy = escape(gettext("Wrap")), escape(gettext("Copy"))
-    buttons = (
+    return (
         f'<button type="button" data-wrap aria-pressed="false">{wrap}</button>'
         f'<button type="button" data-copy>{copy}</button>'
     )
-    return html.replace("</figcaption>", buttons + "</figcaption>")
 
 
 def language_of(info: str) -> str:
@@ -95,6 +103,7 @@ def language_of(info: str) -> str:
     return words[0].removeprefix("language-")
 
 
+@lru_cache(maxsize=64)
 def highlight(source: str, language: str) -> str:
     """Escaped HTML of `source`, with `<span class="hl-…">` around what its language gives a meaning to."""
     lexer = _lexer(language.lower())

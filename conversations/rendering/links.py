@@ -7,12 +7,19 @@ from markdown_it.rules_inline import StateInline
 
 SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
-BARE = re.compile(r"//[^\s<>\"`\\^{|}\u3000-\u303f\uff00-\uffef]+")
+ENCODED = re.compile(r"%(?:[01][0-9a-f]|5c|7f)", re.IGNORECASE)  # the same, which no path of this site has
+HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+BARE = re.compile(r"//[^\s<>\[\]\"`\\^{|}\u3000-\u303f\uff00-\uffef]+")
 
 
 def is_site_path(url: str) -> bool:
     """Whether `url` is an absolute path of this site. Browsers read `//host` and `/\\host` as another host."""
-    return url.startswith("/") and not url.startswith(("//", "/\\")) and not UNSAFE.search(url)
+    return (
+        url.startswith("/")
+        and not url.startswith("//")
+        and not UNSAFE.search(url)
+        and not ENCODED.search(url)
+    )
 
 
 def is_allowed(url: str) -> bool:
@@ -40,9 +47,11 @@ def host(url: str) -> str:
         return ""
     try:
         parts = urlsplit(url)
-        return "" if "@" in parts.netloc else parts.hostname or ""
+        name = parts.hostname or ""
     except ValueError:
         return ""
+    name = f"[{name}]" if ":" in name else name
+    return name if HOST.fullmatch(name) and "@" not in parts.netloc else ""
 
 
 def shows(text: str, name: str) -> bool:
@@ -78,7 +87,7 @@ def _is_wordy(text: str, position: int) -> bool:
 
 
 def _without_punctuation(address: str) -> str:
-    while address and (address[-1] in "?!.,:;*_~'\"[]" or _closes_nothing(address)):
+    while address and (address[-1] in "?!.,:;*_~'" or _closes_nothing(address)):
         address = address[:-1]
     return address
 

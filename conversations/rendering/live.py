@@ -9,6 +9,7 @@ from conversations.rendering.completion import MARKS, completed
 from conversations.rendering.markdown import Environment, inline_tokens, text_html
 
 MIN_SETTLED = 60  # characters worth being put away
+OVERLAP = len("https")  # a mark may be half in what was read before
 MAX_UNSETTLED = 1_500  # characters; more are put away as they are written: only this preview can suffer
 
 
@@ -18,17 +19,22 @@ class LiveText:
     def __init__(self) -> None:
         self._settled = ""
         self._settled_html = ""
+        self._plain = ""  # read before, and ending in text to which more can simply be added
+        self._plain_html = ""
 
     def html(self, text: str, env: Environment) -> str:
         """Safe HTML of `text`, with what is open at its end closed as it will probably be."""
+        read = len(self._plain)
+        if not MARKS.search(text, max(0, read - OVERLAP)) and text.startswith(self._plain):
+            return self._plain_html + escape(text[read:], quote=False)
         if not text.startswith(self._settled):
             self._settled = self._settled_html = ""
         unsettled = text[len(self._settled) :]
-        if not MARKS.search(unsettled):
-            return self._settled_html + escape(unsettled, quote=False)
         whole = completed(unsettled)
         tokens = inline_tokens(whole, env)
         html = self._settled_html + inline_html(tokens, env)
+        if whole == unsettled and tokens and tokens[-1].type == "text" and not tokens[-1].level:
+            self._plain, self._plain_html = text, html
         if len(unsettled) >= MIN_SETTLED:
             self._settle(unsettled, tokens, env, is_whole=whole == unsettled)
         return html

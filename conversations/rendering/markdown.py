@@ -64,12 +64,13 @@ def normalised(text: str) -> str:
 
 def parse(text: str, references: References, message_id: str = "") -> Section:
     """Parse normalised `text`. `references` are the definitions of what stands before it; they are not changed."""
-    env: Environment = {
-        "references": dict(references),
-        "message_id": re.sub(r"[^\w-]", "", message_id, flags=re.A),
-    }
+    env = environment(references, message_id)
     tokens = MARKDOWN.parse(text, env)
     return Section(groups=tuple(_top_level(tokens)), env=env)
+
+
+def environment(references: References, message_id: str) -> Environment:
+    return {"references": dict(references), "message_id": re.sub(r"[^\w-]", "", message_id, flags=re.ASCII)}
 
 
 def _top_level(tokens: list[Token]) -> list[tuple[Token, ...]]:

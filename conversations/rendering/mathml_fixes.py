@@ -52,7 +52,10 @@ BARS = {"|", "‖", "∣", "∥"}
 SIGNS = {"+", "-", "−", "±", "∓"}
 OPERANDS = {"∞", "∅", "∂", "⊤"}  # which the converter takes for operators, with room on both sides
 UNDER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-ACCENTS = {"^": "ˆ", "~": "˜", "―": "‾", "_": "_"}
+ACCENTS = {"^": "\u0302", "~": "˜", "―": "‾"}
+LINES = {"→": "\u20d7", "←": "\u20d6", "―": "_"}  # what grows over or under several letters
+LONG_ARROWS = {"→": "⟶", "←": "⟵", "↔": "⟷", "⇒": "⟹", "⇐": "⟸", "⇔": "⟺", "↦": "⟼"}
+ARROWS = {*LONG_ARROWS, *LONG_ARROWS.values()}
 
 
 def apply(root: Element) -> None:
@@ -147,18 +150,27 @@ def _table(table: Element) -> None:
 
 
 def _accent(element: Element) -> None:
-    if len(element) == 2 and element[1].tag == "mo" and (mark := element[1].text) in ACCENTS:
-        element[1].text = ACCENTS[mark]
-        element.set("accent" if element.tag == "mover" else "accentunder", "true")
+    """Marks above and below letters: which sign browsers place well, and which one grows, was found by looking."""
+    mark = element[1] if len(element) == 2 else element
+    text = mark.text or ""
+    if mark.tag != "mo":
+        return
+    if text in LINES and "stretchy" not in mark.attrib and (element.tag == "munder" or text not in ACCENTS):
+        mark.text = LINES[text]
+        mark.set("stretchy", "true")
+    elif text in ACCENTS and element.tag == "mover":
+        mark.text = ACCENTS[text]
+        element.set("accent", "true")
 
 
 def _arrow(element: Element) -> None:
-    """An arrow with words above or below grows as long as they are."""
-    style = element[0] if len(element) else element
-    if style.tag != "mstyle" or len(style) != 1 or style[0].tag != "mo":
-        return
-    element[0] = style[0]
-    element[0].set("stretchy", "true")
+    """An arrow under or over words is a long one and stays so: browsers place the words of a growing one badly."""
+    arrow = element[0] if len(element) else element
+    if arrow.tag == "mstyle" and len(arrow) == 1:
+        element[0] = arrow = arrow[0]
+        arrow.text = LONG_ARROWS.get(arrow.text or "", arrow.text)
+    if arrow.tag == "mo" and arrow.text in ARROWS:
+        arrow.set("stretchy", "false")
     for words in element[1:]:
         if words.tag == "mpadded":
             words.tag, words.attrib = "mrow", {}
@@ -176,7 +188,12 @@ def _brackets(parent: Element) -> None:
     """Brackets grow round a matrix and where `\\left` said so, and nowhere else."""
     children = list(parent)
     for index, child in enumerate(children):
-        if child.tag != "mo" or child.text not in BRACKETS or "stretchy" in child.attrib or "minsize" in child.attrib:
+        if (
+            child.tag != "mo"
+            or child.text not in BRACKETS
+            or "stretchy" in child.attrib
+            or "minsize" in child.attrib
+        ):
             continue
         before = index > 0 and children[index - 1].tag == "mtable"
         behind = index + 1 < len(children) and children[index + 1].tag == "mtable"

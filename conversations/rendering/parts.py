@@ -11,7 +11,6 @@ from conversations.rendering.live import inline_html
 from conversations.rendering.markdown import (
     SENTINEL,
     Environment,
-    References,
     block_html,
     block_tokens,
     inline_tokens,
@@ -39,21 +38,15 @@ class Rendered:
         return self.opening + self.body + self.closing
 
 
-def environment(references: References) -> Environment:
-    return {"references": dict(references)}
-
-
-def text(source: str, references: References, cache: dict[str, str], *, is_open: bool = False) -> Rendered:
-    env = environment(references)
+def text(source: str, env: Environment, cache: dict[str, str], *, is_open: bool = False) -> Rendered:
     tokens, growing = _tokens(source, env, cache, is_open)
     return Rendered(_html(tokens, env), text=growing)
 
 
 def item(
-    source: str, references: References, cache: dict[str, str], *, is_loose: bool, is_open: bool = False
+    source: str, env: Environment, cache: dict[str, str], *, is_loose: bool, is_open: bool = False
 ) -> Rendered:
     """One item of a list at the margin, without the list's own tags."""
-    env = environment(references)
     tokens, growing = _tokens(source, env, cache, is_open)
     if not _is_one_list(tokens):
         return Rendered(_html(tokens, env), text=growing)
@@ -68,18 +61,17 @@ def item(
     return Rendered(rest.removesuffix(closing), opening + newline, closing, key, growing, own_loose)
 
 
-def table_head(source: str, references: References) -> Rendered:
-    html = text(source, references, {}).html
+def table_head(source: str, env: Environment) -> Rendered:
+    html = text(source, env, {}).html
     if not html.endswith("</thead>\n</table></div>\n"):
         return Rendered(html)
     return Rendered("", html.removesuffix("</table></div>\n") + ROWS, TABLE_END, TABLE)
 
 
 def row(
-    source: str, delimiters: str, references: References, cache: dict[str, str], *, is_open: bool = False
+    source: str, delimiters: str, env: Environment, cache: dict[str, str], *, is_open: bool = False
 ) -> Rendered:
     """Rows of a table, each a line. The last cell goes on while no sign ends it."""
-    env = environment(references)
     alignments = [_alignment(column) for column in delimiters.strip(" \t|").split("|")]
     rows: list[str] = []
     growing = ""
@@ -117,6 +109,9 @@ def cached_html(content: str, env: Environment, cache: dict[str, str]) -> str:
 def _tokens(source: str, env: Environment, cache: dict[str, str], is_open: bool) -> tuple[list[Token], str]:
     """The tokens of `source`, their text rendered, and the text that will go on (see `Rendered`)."""
     tokens = [token for token in block_tokens(source, env) if not token.type.startswith("footnote_")]
+    ends = [token for token in tokens if token.content]
+    if is_open and ends and ends[-1].type == "fence":
+        ends[-1].meta["goes_on"] = True
     texts = [token for token in tokens if token.type == "inline" and token.content]
     growing = _growing(source, texts[-1].content) if is_open and texts else ""
     for token in texts:
@@ -146,4 +141,4 @@ def _html(tokens: list[Token], env: Environment) -> str:
 def _is_one_list(tokens: list[Token]) -> bool:
     if not tokens or tokens[0].type not in ("bullet_list_open", "ordered_list_open"):
         return False
-    return sum(not token.level for token in tokens) == 2
+    return tokens[-1].level == 0 and sum(not token.level for token in tokens) == 2

@@ -17,7 +17,9 @@ class MessageRenderer(RendererHTML):
     """Its output is not safe before `sanitise.clean`."""
 
     def fence(self, tokens: Tokens, idx: int, _options: OptionsDict, _env: EnvType) -> str:
-        return code.figure(tokens[idx].content, code.language_of(tokens[idx].info))
+        token = tokens[idx]
+        draw = code.plain_figure if token.meta.get("goes_on") else code.figure
+        return draw(token.content, code.language_of(token.info))
 
     def code_block(self, tokens: Tokens, idx: int, _options: OptionsDict, _env: EnvType) -> str:
         return code.figure(tokens[idx].content, "")

@@ -42,7 +42,7 @@ class BlockStream:
         self._finished = False
         self._section = parse("", {})
         self._open = ""
-        self._tail = Tail(self._section.references)
+        self._tail = Tail(message_id)
         self._begin_region("")
 
     def feed(self, text: str) -> None:

@@ -8,11 +8,10 @@ a whole once it is finished.
 import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from html import escape
 
 from conversations.rendering import code, mathml, parts
 from conversations.rendering.live import LiveText
-from conversations.rendering.markdown import SENTINEL, References
+from conversations.rendering.markdown import SENTINEL, Environment, References, environment
 
 # Parts longer than so many characters are read anew only when they have grown by that factor: what stands there may
 # show a little late, but the cost stays linear.
@@ -56,8 +55,9 @@ class Container:
 class Tail:
     """`begin` says where parts start, `show` draws; `html` is what was drawn last."""
 
-    def __init__(self, references: References) -> None:
-        self.references = references
+    def __init__(self, message_id: str) -> None:
+        self.message_id = message_id
+        self.references: References = {}
         self.clear()
 
     def clear(self) -> None:
@@ -92,6 +92,10 @@ class Tail:
         part = self._parts[0]
         self.html = self._drawn(part.kind, text[part.start :])
 
+    def _environment(self) -> Environment:
+        """A new one each time: what the unfinished text defines is not to be relied upon."""
+        return environment(self.references, self.message_id)
+
     def _forget_live(self) -> None:
         self._live = LiveText()
         self._is_growing = False  # whether text is added inside `_before` and `_behind`
@@ -117,7 +121,7 @@ class Tail:
             self._read(kind, source)
         elif self._is_growing:
             self._source, self._text = source, self._text + added
-        shown = self._live.html(self._text, parts.environment(self.references)) if self._is_growing else ""
+        shown = self._live.html(self._text, self._environment()) if self._is_growing else ""
         return self._before + shown + self._behind
 
     def _read(self, kind: Kind, source: str) -> None:
@@ -143,16 +147,18 @@ class Tail:
 
     def _part(self, kind: Kind, source: str, *, is_open: bool = False) -> parts.Rendered:
         if kind is Kind.HEAD:
-            return parts.table_head(source, self.references)
+            return parts.table_head(source, self._environment())
         if kind is Kind.ROW and self._container.key == parts.TABLE:
-            return parts.row(source, self._delimiters, self.references, self._cache, is_open=is_open)
+            return parts.row(source, self._delimiters, self._environment(), self._cache, is_open=is_open)
         if kind is Kind.ITEM:
-            item = parts.item(source, self.references, self._cache, is_loose=self._is_loose, is_open=is_open)
+            item = parts.item(
+                source, self._environment(), self._cache, is_loose=self._is_loose, is_open=is_open
+            )
             if item.is_loose and not self._is_loose:
                 self._loosen()
                 return self._part(kind, source, is_open=is_open)
             return item
-        return parts.text(source, self.references, self._cache, is_open=is_open)
+        return parts.text(source, self._environment(), self._cache, is_open=is_open)
 
     def _loosen(self) -> None:
         """Items of a list stand as paragraphs as soon as one blank line stands between any of them."""
@@ -160,15 +166,14 @@ class Tail:
             return
         self._is_loose = True
         self._container.body = "".join(
-            parts.item(source, self.references, self._cache, is_loose=True).body
+            parts.item(source, self._environment(), self._cache, is_loose=True).body
             for source in self._container.sources
         )
 
 
 def _open_fence(source: str) -> str:
-    """Code that goes on: only escaped, for highlighting it anew each time would cost more than all the rest."""
     info, _, content = source.partition("\n")
     language = code.language_of(info.lstrip(" `~"))
     content, newline, last = content.rpartition("\n")
     shown = content + newline + ("" if last.strip(" `~") == "" else last)
-    return code.with_buttons(code.opening(language) + escape(shown, quote=False) + code.CLOSING)
+    return code.with_buttons(code.plain_figure(shown, language))

@@ -24,7 +24,9 @@ register = template.Library()
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A drawing from static/icons/sprite.svg. It says nothing to a screen reader: its button is labelled."""
-    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons/sprite.svg"), name)
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons/sprite.svg"), name
+    )
 
 
 @register.filter
@@ -65,7 +67,10 @@ def detour(message: Message) -> str:
         return ""
     by = _who(tried[-1], message)
     missing = list(dict.fromkeys(_who(attempt, message) for attempt in tried[:-1]))
-    return _("answered by %(by)s after %(missing)s was unavailable") % {"by": by, "missing": ", ".join(missing)}
+    return _("answered by %(by)s after %(missing)s was unavailable") % {
+        "by": by,
+        "missing": ", ".join(missing),
+    }
 
 
 def _who(attempt: dict[str, Any], message: Message) -> str:
@@ -101,4 +106,6 @@ def token_details(message: Message) -> str:
 def why(message: Message) -> str:
     """Why a reply failed, in words for the person who asked."""
     error = message.error or {}
-    return str(error.get("detail") or _("The reply could not be finished. Try again, or choose another model."))
+    return str(
+        error.get("detail") or _("The reply could not be finished. Try again, or choose another model.")
+    )

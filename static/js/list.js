@@ -3,6 +3,7 @@ import { ask, conversation, goTo, on, parse } from "./page.js";
 
 const list = document.querySelector("[data-list]");
 const rowOf = (id) => list.querySelector(`[data-row="${id}"]`);
+const REDRAWN = ["title", "pinned", "archived"];
 const wanted = new Set();
 let timer;
 
@@ -26,14 +27,12 @@ function redraw(id) {
 }
 
 async function fetchRow(id) {
-  const html = await ask(`/c/${id}/row/`).catch(() => "");
-  remove(rowOf(id));
-  const fragment = parse(html);
-  const row = fragment.querySelector("[data-row]");
-  if (!row || isFiltered()) return mark();
-  place(fragment.querySelector("[data-group]"), row);
-  list.querySelector(".list-empty")?.remove();
-  htmx.process(row);
+  const fragment = parse(await ask(`/c/${id}/row/`).catch(() => ""));
+  const row = fragment.querySelector("[data-row]"), old = rowOf(id);
+  if (row && isFiltered()) old?.replaceWith(row);
+  else remove(old);
+  if (row && !isFiltered()) place(fragment.querySelector("h2"), row);
+  if (row?.isConnected) htmx.process(row);
   mark();
 }
 
@@ -50,6 +49,7 @@ function place(heading, row) {
   const end = isPinned ? rows.find((other) => other.dataset.group !== "pinned") : list.querySelector(".list-more");
   let before = older ?? end ?? null;
   if (before?.dataset.row && before.dataset.group !== group) before = list.querySelector(`h2[data-group="${before.dataset.group}"]`);
+  list.querySelector(".list-empty")?.remove();
   if (!start) list.insertBefore(heading, before);
   list.insertBefore(row, before);
 }
@@ -63,9 +63,8 @@ function remove(row) {
 
 function retitle({ conversation: id, data }) {
   const title = rowOf(id)?.querySelector("[data-title]");
-  if (!title || !data.title) return;
-  title.textContent = data.title;
-  if (id === conversation()) document.title = `${data.title} · Chatcore`;
+  if (title && data.title) title.textContent = data.title;
+  if (data.title && id === conversation()) document.title = `${data.title} · Chatcore`;
 }
 
 const listen = (type, action) => document.addEventListener(`live:${type}`, ({ detail }) => action(detail));
@@ -75,7 +74,7 @@ listen("message.created", ({ conversation: id }) => redraw(id));
 listen("conversation.deleted", ({ conversation: id }) => remove(rowOf(id)));
 listen("conversation.updated", (frame) => {
   retitle(frame);
-  if (frame.data.changed?.some((name) => name === "pinned" || name === "archived")) redraw(frame.conversation);
+  if (frame.data.changed?.some((name) => REDRAWN.includes(name))) redraw(frame.conversation);
 });
 for (const type of ["queued", "started", "restarted"]) {
   listen(`reply.${type}`, ({ conversation: id }) => rowOf(id)?.setAttribute("data-running", ""));

@@ -69,7 +69,8 @@ function open(opener) {
   if (panel.matches(":popover-open")) return panel.hidePopover();
   fill();
   beside(panel, opener);
-  (find.hidden ? list.querySelector('[aria-selected="true"]') ?? list.firstElementChild : find)?.focus();
+  const isTyping = !find.hidden && matchMedia("(hover: hover)").matches;
+  (isTyping ? find : list.querySelector('[aria-selected="true"]') ?? list.firstElementChild)?.focus();
 }
 
 find.addEventListener("input", filter);

@@ -16,10 +16,9 @@ class Stream {
   }
 
   /** Applies rendered blocks; false if an earlier part of them is still to come. */
-  draw({ first, blocks, tail, reset }) {
-    if (reset) this.drop(0);
-    else if (!this.blocks || first > this.blocks.length) return false;
-    this.drop(first);
+  draw({ first, blocks, tail, reset }, isStart) {
+    if (!reset && (this.blocks ? first > this.blocks.length : !isStart)) return false;
+    this.drop(reset ? 0 : first);
     for (const html of blocks) this.blocks.push(this.append(html));
     this.tail = this.append(tail);
     return true;
@@ -84,7 +83,7 @@ document.addEventListener("live:reply.delta", ({ detail: { data } }) => {
 function write(stream, message, { offset, text, html }) {
   const end = offset + codePoints(text);
   const isOld = stream.blocks && (html?.reset ? end < stream.length : end <= stream.length);
-  if (!html || isOld || !stream.draw(html)) return;
+  if (!html || isOld || !stream.draw(html, offset === 0)) return;
   stream.length = end;
   const body = message?.querySelector("[data-body]");
   if (!body || (stream.box !== body && end < Number(body.dataset.length ?? 0))) return;

@@ -2,8 +2,10 @@
 // be on its way.
 import { ask, chat, conversation, goTo, messageById, parse, thread } from "./page.js";
 import { addMessages, mergeThread, update } from "./merge.js";
-import { begin, forget } from "./stream.js";
+import { begin, forget, isStreamed } from "./stream.js";
 import { keepPlace } from "./follow.js";
+
+const LOOK_AGAIN = 1_000; // milliseconds
 
 let work = Promise.resolve();
 let refreshing = false;
@@ -43,11 +45,25 @@ function redrawn({ detail: { data } }) {
   inOrder(async () => {
     const message = messageById(data.message);
     if (!message || Number(message.dataset.attempt) > data.attempt) return;
-    const fresh = parse(await ask(source(data.message))).querySelector(".message");
+    const fresh = await drawing(data.message);
     forget(data.message);
     keepPlace(() => update(message, fresh));
     message.dispatchEvent(new CustomEvent("message:settled", { bubbles: true }));
   });
+}
+
+const drawing = async (id) => parse(await ask(source(id))).querySelector(".message");
+
+// A delta may be lost, and a reply that pauses sends no other: one that still shows nothing is looked at again.
+setInterval(() => {
+  for (const { dataset } of thread()?.querySelectorAll('[data-status="streaming"]') ?? []) {
+    if (!isStreamed(dataset.message)) inOrder(() => lookAt(dataset.message));
+  }
+}, LOOK_AGAIN);
+
+async function lookAt(id) {
+  const fresh = await drawing(id), message = messageById(id);
+  if (message && !isStreamed(id)) keepPlace(() => update(message, fresh));
 }
 
 const isOpen = (event) => event.detail.conversation === conversation() && thread();

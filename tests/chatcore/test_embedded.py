@@ -154,6 +154,22 @@ def test_of_two_starts_at_once_one_serves_both(tmp_path: Path) -> None:
         process.communicate()
 
 
+def test_a_command_that_runs_the_server_waits_for_those_that_use_it(data: Path) -> None:
+    owner = holder(data)
+    assert told_pid(owner) > 0
+    guest = holder(data)
+    assert told_pid(guest) == 0
+    assert owner.stdin
+    owner.stdin.close()
+    with pytest.raises(subprocess.TimeoutExpired):
+        owner.wait(0.5)
+    assert execute(data, "select number from kept") == 1
+    guest.communicate()
+    assert owner.wait(30) == 0
+    assert owner.stdout
+    owner.stdout.close()
+
+
 @only_linux
 def test_postgres_ends_with_a_parent_that_is_killed(data: Path) -> None:
     parent = holder(data)
@@ -196,7 +212,6 @@ def test_a_torn_pid_file_is_no_obstacle(data: Path) -> None:
 
 def test_a_server_that_was_killed_is_launched_again(data: Path) -> None:
     with embedded.Server(data, durable=False) as server:
-        execute(data, "checkpoint")
         assert server.pid
         os.kill(server.pid, signal.SIGKILL)
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)

@@ -1,5 +1,6 @@
 """Starting and stopping the real processes."""
 
+import json
 import os
 import shutil
 import signal
@@ -113,6 +114,14 @@ def test_beside_a_running_server_commands_use_it_and_another_is_refused(data: Pa
         assert run(data, "migrate").returncode == 0
         assert len(postgres_pids(data)) == 1
         assert up.end(signal.SIGINT) == 0
+
+
+def test_a_command_brings_the_database_up_for_itself(data: Path) -> None:
+    words = ["--email", "a@example.com", "--workspace", "Alone", "--key-name", "first", "--json"]
+    made = run(data, "bootstrap", *words)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["key"]
+    assert postgres_pids(data) == []
 
 
 def test_a_postgres_that_died_is_started_again(data: Path) -> None:

@@ -58,7 +58,7 @@ async def test_a_script_waits_for_its_gate_and_marks_its_way(tmp_path: Path) -> 
     )
     assert await anext(stream) == TextDelta("a")
     waiting = asyncio.create_task(anext(stream))
-    while not mark.exists():  # noqa: ASYNC110 (the mark is the signal)
+    while not mark.exists():
         await asyncio.sleep(0.001)
     assert not waiting.done()
     gate.touch()

@@ -3,6 +3,7 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from pytest_django import Settings
 
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.streaming import Timeouts, configured_timeouts, guarded
@@ -155,8 +156,8 @@ async def test_trouble_in_closing_does_not_spoil_a_complete_answer(caplog: pytes
     assert "could not be closed" in caplog.text
 
 
-def test_the_limits_are_settings(settings: object) -> None:
-    settings.MODEL_FIRST_TOKEN_TIMEOUT = 1  # type: ignore[attr-defined]
-    settings.MODEL_TOKEN_TIMEOUT = 2  # type: ignore[attr-defined]
-    settings.MODEL_TOTAL_TIMEOUT = 3  # type: ignore[attr-defined]
+def test_the_limits_are_settings(settings: Settings) -> None:
+    settings.MODEL_FIRST_TOKEN_TIMEOUT = 1
+    settings.MODEL_TOKEN_TIMEOUT = 2
+    settings.MODEL_TOTAL_TIMEOUT = 3
     assert configured_timeouts() == Timeouts(1, 2, 3)

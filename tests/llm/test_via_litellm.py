@@ -135,6 +135,11 @@ async def test_a_server_that_refuses_connections_is_unavailable() -> None:
         assert (await failure(LitellmProvider(settings), "any")).code == "unavailable"
 
 
+async def test_an_answer_may_repeat_itself(upstream: Upstream) -> None:
+    upstream.plan("dashes", pieces=("-",) * 500)
+    assert text_of(await events_of(anthropic(upstream).stream(request("dashes")))) == "-" * 500
+
+
 async def test_a_closed_stream_hangs_up_at_the_vendor(upstream: Upstream) -> None:
     upstream.plan("hang", hang_after=1)
     stream: Any = anthropic(upstream).stream(request("hang"))
@@ -199,6 +204,24 @@ async def test_a_dead_process_fails_its_requests_and_is_replaced_for_the_next(up
         assert (caught.value.code, caught.value.retryable) == ("unavailable", True)
     assert text_of(await events_of(provider.stream(request("any")))) == "Hello from the upstream"
     assert litellm_process.shared().pid != first
+
+
+async def test_a_process_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(litellm_process, "MODULE", "chatcore.llm.no_such_module")
+    broken = litellm_process.LitellmProcess()
+    with pytest.raises(ProviderError, match="unavailable"):
+        await broken.wait_until_ready()
+    async with broken.asked(do="models", vendor="any", access={}) as answers:
+        assert (await answers.get())[0] == "died"
+    await broken.stop()
+
+
+async def test_a_process_that_talks_nonsense_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(litellm_process, "MODULE", "this")
+    broken = litellm_process.LitellmProcess()
+    async with broken.asked(do="models", vendor="any", access={}) as answers:
+        assert (await answers.get())[0] == "died"
+    await broken.stop()
 
 
 async def test_its_process_ends_with_ours(upstream: Upstream) -> None:

@@ -9,12 +9,14 @@ from django.core.validators import validate_email
 
 from chatcore.accounts.bootstrap import Bootstrapped, ensure
 from chatcore.errors import ChatcoreError
+from chatcore.llm.first_run import register_environment_providers
 from chatcore.processes import preconditions
 
 
 class Command(BaseCommand):
     help = (
-        "Make what is missing of a user, a workspace and a key. Safe to repeat; the key is shown only by "
+        "Make what is missing of tables, a user, a workspace, a key and the environment's providers. "
+        "Safe to repeat; the key is shown only by "
         "the run that makes it, later runs say null unless --new-key rotates it (the old one lives 24 h on)."
     )
 
@@ -29,8 +31,7 @@ class Command(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """The system checks that come before `handle` ask the database too."""
-        preconditions.embedded_postgres()
-        preconditions.migrations()
+        preconditions.usable_database()
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
@@ -44,6 +45,7 @@ class Command(BaseCommand):
                 new_key=options["new_key"],
                 staff=options["staff"],
             )
+            register_environment_providers()
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except ChatcoreError as error:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
@@ -48,9 +47,7 @@ class Command(BaseCommand):
 
     def _prepare(self) -> bootstrap.FirstRun | None:
         with preconditions.alone_migrating():
-            if preconditions.unapplied():
-                self.stdout.write("Preparing the database…")
-                call_command("migrate", interactive=False, verbosity=0)
+            preconditions.up_to_date(self.stdout.write)
             return bootstrap.first_run()
 
     def _announce(self, first: bootstrap.FirstRun | None) -> None:

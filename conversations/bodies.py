@@ -1,0 +1,122 @@
+"""What clients send to the API, the same at its DRF and its Ninja half. Whether it may be done, the actions decide."""
+
+import uuid
+from typing import Annotated, Any, ClassVar
+
+from django.conf import settings
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictBool
+from pydantic_core import CoreSchema
+
+from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_TITLE_LENGTH, checked_model_name
+
+Title = Annotated[str, Field(max_length=MAX_TITLE_LENGTH)]
+ModelName = Annotated[str, Field(max_length=MAX_MODEL_NAME_LENGTH), AfterValidator(checked_model_name)]
+Params = Annotated[
+    dict[str, Any],
+    Field(description="Model parameters, for example temperature; those a model does not know are left out."),
+]
+Content = Annotated[
+    str,
+    Field(
+        min_length=1, description=f"The text, in Markdown; at most {settings.MAX_TEXT_LENGTH:,} characters."
+    ),
+]
+ABSENT: Any = None
+
+
+class Body(BaseModel):
+    """One JSON object. A field it does not know is refused: a typo must not be ignored in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+    EXAMPLE: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """An absent field has no default: it is left as it is, or to be chosen."""
+        reference = handler(core_schema)
+        schema = handler.resolve_ref_schema(reference)
+        for field in schema["properties"].values():
+            field.pop("default", None)
+            field.pop("title", None)
+        schema["examples"] = [cls.EXAMPLE]
+        return reference
+
+    def given(self) -> dict[str, Any]:
+        """The fields the client named."""
+        return self.model_dump(exclude_unset=True)
+
+
+class NewConversation(Body):
+    """A conversation to start. Every field may be left out."""
+
+    EXAMPLE = {"title": "Plan a trip", "system": "Answer in one sentence."}
+
+    title: Title = Field(ABSENT, description="Left out: taken from the first message, later from a model.")
+    model: ModelName | None = Field(ABSENT, description="A name from /api/v1/models/; null: the default.")
+    system: str = Field(ABSENT, description="Instructions every reply follows.")
+    params: Params = ABSENT
+
+
+class ConversationChanges(Body):
+    """What to change; what is not named stays."""
+
+    EXAMPLE = {"title": "Kyoto in April", "pinned": True}
+
+    title: Title = ABSENT
+    model: ModelName | None = Field(ABSENT, description="A name from /api/v1/models/; null: the default.")
+    system: str = Field(ABSENT, description="Instructions every reply follows.")
+    params: Params = ABSENT
+    archived: StrictBool = Field(ABSENT, description="Out of your open list; it stays in those of others.")
+    pinned: StrictBool = Field(ABSENT, description="On top of your list.")
+
+
+class Question(Body):
+    """A message that wants a reply."""
+
+    EXAMPLE = {"content": "What is new?"}
+
+    content: Content
+    model: ModelName | None = Field(
+        ABSENT,
+        description="Who replies: a name from /api/v1/models/; else the conversation's, else the default.",
+    )
+    parent: uuid.UUID | None = Field(
+        ABSENT,
+        description="The message to write below: left out, the end of the active branch; null, a new beginning.",
+    )
+    params: Params = ABSENT
+    client_id: uuid.UUID | None = Field(
+        ABSENT, description="An id of your own making. What comes again under the same one is stored once."
+    )
+
+    def wishes(self) -> dict[str, Any]:
+        """As `post_message` takes them."""
+        given = self.given()
+        return {"text": given.pop("content"), **given}
+
+
+class NewMessage(Question):
+    """A message to store."""
+
+    EXAMPLE = {"content": "The build of release 7 failed.", "respond": False}
+
+    respond: StrictBool = Field(ABSENT, description="false: store the message, ask no model.")
+
+
+class EditedMessage(Body):
+    """The same message in other words."""
+
+    EXAMPLE = {"content": "What is new in Kyoto?"}
+
+    content: Content
+    model: ModelName | None = Field(ABSENT, description="Who replies; else as for a new message.")
+
+
+class ModelChoice(Body):
+    """Which model shall make it; without one, or without a body, the one that made it before."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {}
+
+    model: ModelName | None = ABSENT

@@ -1,0 +1,52 @@
+"""What a person does on the pages."""
+
+from playwright.sync_api import Locator, Page, expect
+
+PICKER = "[data-models-list]"
+
+
+def choose_model(page: Page, label: str) -> None:
+    page.locator("[data-pick]").click()
+    page.locator(PICKER).get_by_role("option", name=label, exact=True).click()
+    expect(page.locator("[data-model-label]")).to_have_text(label)
+
+
+def send(page: Page, text: str, model: str = "") -> None:
+    if model:
+        choose_model(page, model)
+    composer(page).fill(text)
+    composer(page).press("Enter")
+
+
+def composer(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+def chat(page: Page, text: str, model: str) -> str:
+    """Start a conversation; returns its path once its first message is there."""
+    send(page, text, model)
+    expect(messages(page).first).to_contain_text(text)
+    return page.url
+
+
+def messages(page: Page) -> Locator:
+    return page.locator(".message")
+
+
+def last(page: Page) -> Locator:
+    return page.locator(".message:last-of-type")
+
+
+def expect_done(page: Page, text: str) -> None:
+    """The last reply has ended and says this."""
+    expect(last(page)).to_have_attribute("data-status", "done")
+    expect(last(page).locator("[data-body]")).to_contain_text(text)
+
+
+def drawn(page: Page) -> str:
+    """The thread as markup."""
+    return str(page.locator("#thread").inner_html())
+
+
+def row(page: Page, title: str) -> Locator:
+    return page.locator("#side .row-line", has_text=title).first

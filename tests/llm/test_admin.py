@@ -1,0 +1,159 @@
+import html
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from chatcore.accounts.models import User
+from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
+from tests.llm.factories import make_deployment, make_model, make_provider
+from tests.upstreams.plans import refusal
+from tests.upstreams.server import Upstream
+
+pytestmark = pytest.mark.django_db
+SECRET = "sk-a-very-secret-key"
+
+
+@pytest.fixture
+def staff() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("staff@example.com", "x"))
+    return client
+
+
+def page(client: Client, name: str, *args: Any) -> str:
+    answer = client.get(reverse(f"admin:llm_{name}", args=args))
+    assert answer.status_code == 200
+    return html.unescape(answer.content.decode())
+
+
+def provider_form(**fields: Any) -> dict[str, Any]:
+    return {"name": "New", "kind": "openai", "base_url": "", "options": "{}", "enabled": "on", **fields}
+
+
+def save(client: Client, provider: Provider, **fields: Any) -> Provider:
+    address = reverse("admin:llm_provider_change", args=[provider.pk])
+    answer = client.post(address, provider_form(name=provider.name, **fields))
+    assert answer.status_code == 302
+    return Provider.objects.get(pk=provider.pk)
+
+
+def test_every_list_and_form_opens(staff: Client) -> None:
+    deployment = make_deployment()
+    for kind, pk in (
+        ("provider", deployment.provider_id),
+        ("model", deployment.model_id),
+        ("deployment", deployment.pk),
+    ):
+        page(staff, f"{kind}_changelist")
+        page(staff, f"{kind}_add")
+        page(staff, f"{kind}_change", pk)
+
+
+def test_a_new_provider_leads_to_its_models_and_the_chosen_ones_are_there(
+    staff: Client, upstream: Upstream
+) -> None:
+    upstream.plan("/v1/models", pieces=("one", "two", "three"))
+    form = provider_form(base_url=f"{upstream.url}/v1", new_credential=SECRET)
+    answer = staff.post(reverse("admin:llm_provider_add"), form)
+    provider = Provider.objects.get()
+    models_page = reverse("admin:llm_provider_models", args=[provider.pk])
+    assert (answer.status_code, answer["Location"]) == (302, models_page)
+    assert provider.credential == SECRET
+    shown = page(staff, "provider_models", provider.pk)
+    assert all(f'value="{name}"' in shown for name in ("one", "two", "three"))
+    assert upstream.requests[-1].headers["Authorization"] == f"Bearer {SECRET}"
+    staff.post(models_page, {"name": ["one", "two"], "typed": "four\nfive"})
+    assert set(Model.objects.reachable().values_list("name", flat=True)) == {"one", "two", "four", "five"}
+    assert 'value="one" checked disabled' in page(staff, "provider_models", provider.pk)
+
+
+def test_a_key_is_shown_nowhere(staff: Client) -> None:
+    provider = make_provider("openai", base_url="http://127.0.0.1:9/v1", credential=SECRET)
+    make_deployment(make_model(), provider)
+    for name, *args in (
+        ("provider_changelist",),
+        ("provider_change", provider.pk),
+        ("provider_history", provider.pk),
+        ("provider_models", provider.pk),
+        ("deployment_changelist",),
+    ):
+        shown = page(staff, name, *args)
+        assert SECRET not in shown
+        assert "v1:" not in shown
+
+
+def test_a_key_is_kept_until_another_is_typed(staff: Client) -> None:
+    provider = make_provider("openai", credential=SECRET, options={FROM_ENVIRONMENT: "OPENAI_API_KEY"})
+    options = json.dumps(provider.options)
+    kept = save(staff, provider, options=options)
+    assert (kept.credential, kept.options) == (SECRET, {FROM_ENVIRONMENT: "OPENAI_API_KEY"})
+    replaced = save(staff, provider, options=options, new_credential=" sk-another ")
+    # A key that a person typed no longer follows the environment.
+    assert (replaced.credential, replaced.options) == ("sk-another", {})
+    assert replaced.updated_at > kept.updated_at
+
+
+def test_a_provider_whose_key_is_lost_can_be_opened_and_given_a_new_one(
+    staff: Client, settings: Settings
+) -> None:
+    provider = make_provider("openai", base_url="http://127.0.0.1:9/v1", credential=SECRET)
+    deployment = make_deployment(make_model(), provider)
+    settings.CREDENTIAL_KEYS = {1: "55" * 32}
+    page(staff, "provider_changelist")
+    page(staff, "deployment_changelist")
+    page(staff, "model_change", deployment.model_id)
+    assert "does not decrypt" in page(staff, "provider_models", provider.pk)
+    assert save(staff, provider, new_credential="sk-new").credential == "sk-new"
+
+
+def test_what_is_wrong_with_a_provider_is_said(staff: Client) -> None:
+    form = provider_form(base_url="localhost:8000", options='{"no_such_option": 1}')
+    answer = staff.post(reverse("admin:llm_provider_add"), form)
+    assert answer.status_code == 200
+    assert "The address must start with https://" in answer.content.decode()
+    answer = staff.post(reverse("admin:llm_provider_add"), provider_form(options='{"no_such_option": 1}'))
+    assert "Not an option here: no_such_option." in answer.content.decode()
+    assert not Provider.objects.exists()
+
+
+def test_a_provider_that_lists_nothing_says_why(staff: Client, upstream: Upstream) -> None:
+    upstream.plan("/v1/models", refusal(401, f"wrong key {SECRET}"))
+    provider = make_provider("openai", base_url=f"{upstream.url}/v1", credential=SECRET)
+    shown = page(staff, "provider_models", provider.pk)
+    assert "does not accept this server's account" in shown
+    assert SECRET not in shown
+
+
+def test_refreshing_is_for_one_provider_at_a_time(staff: Client) -> None:
+    first, second = make_provider(), make_provider()
+    address = reverse("admin:llm_provider_changelist")
+    answer = staff.post(address, {"action": "refresh_models", "_selected_action": [str(first.pk)]})
+    assert answer["Location"] == reverse("admin:llm_provider_models", args=[first.pk])
+    answer = staff.post(
+        address, {"action": "refresh_models", "_selected_action": [str(first.pk), str(second.pk)]}
+    )
+    assert answer["Location"].endswith(address)
+
+
+def test_the_default_is_moved_by_an_action(staff: Client) -> None:
+    before, after = make_model(is_default=True), make_model()
+    staff.post(
+        reverse("admin:llm_model_changelist"), {"action": "make_default", "_selected_action": [str(after.pk)]}
+    )
+    assert list(Model.objects.filter(is_default=True)) == [after]
+    assert before != after
+
+
+@pytest.mark.parametrize("fields", [{}, {"is_staff": True}])
+def test_who_may_not_change_providers_does_not_see_their_models(fields: dict[str, bool]) -> None:
+    provider = make_provider()
+    client = Client()
+    client.force_login(User.objects.create_user("person@example.com", "x", **fields))
+    for method in (client.get, client.post):
+        answer = method(reverse("admin:llm_provider_models", args=[provider.pk]))
+        assert answer.status_code in {302, 403}
+    assert not Model.objects.exists()

@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from chatcore.errors import NotFound
 from conversations.actions.access import find_conversation
 from conversations.models import Conversation, Member
 from conversations.pages import choices, listing, sending, thread
@@ -95,11 +94,10 @@ def archived(request: PageRequest) -> HttpResponse:
 @require_safe
 @page
 def row(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
-    """The conversation's line in the open list under its heading."""
-    found = listing.one_row(request.principal, conversation_id)
-    if found is None:
-        raise NotFound
-    return render(request, "conversations/rows.html", {"rows": [found]})
+    """The conversation's line in the open list under its heading; nothing where it is not in there."""
+    _, member = find_place(request.principal, conversation_id)
+    rows = [] if member.archived_at else listing.rows_of([member])
+    return render(request, "conversations/rows.html", {"rows": rows})
 
 
 @require_safe

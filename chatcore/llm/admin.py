@@ -20,7 +20,7 @@ from chatcore.llm.kinds import kinds
 from chatcore.llm.models import FROM_ENVIRONMENT, Deployment, Fallback, Model, Provider
 from chatcore.security.fields import Unreadable
 
-LIST_TIMEOUT = 25.0
+LIST_TIMEOUT = 40.0
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]

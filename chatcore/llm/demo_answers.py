@@ -193,7 +193,7 @@ from me to a model that can.
    - *In the cloud*: the strongest models, paid by use, your text leaves the house.
    - *On your own machine*: private and free of charge, as good as your graphics card.
 2. **Connect it.** One environment variable, or one form in the [staff pages](/admin/).
-3. **Ask again.** Press *Regenerate* below this answer, and the new model takes over.
+3. **Ask again.** Choose the new model and send your message once more.
 
 | | Cloud | Own machine |
 |:--|:--|:--|
@@ -203,12 +203,12 @@ from me to a model that can.
 
 ### A file to start from
 
-Put this into `.env` beside `manage.py`, keep the lines you need, and start again:
+Put this into `.env` beside `manage.py`, with the lines you need, and start again:
 
 ```ini
 ANTHROPIC_API_KEY=your-key
-OPENAI_API_KEY=your-key
-# any server that speaks OpenAI's protocol:
+GEMINI_API_KEY=your-key
+# a server of your own that speaks OpenAI's protocol:
 OPENAI_BASE_URL=http://localhost:8000/v1
 ```
 

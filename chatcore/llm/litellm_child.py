@@ -193,6 +193,7 @@ async def run(litellm: Any, output: Any) -> None:
     transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, output)
     await warm_up(litellm)
     await Child(litellm, asyncio.StreamWriter(transport, protocol, None, loop)).serve(requests)
+    os._exit(0)  # nothing here is worth the seconds an orderly end would take
 
 
 def main() -> None:

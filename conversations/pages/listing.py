@@ -68,13 +68,6 @@ def next_page(
     return _page(members.before(*at) if at else members.none(), under=under, sought=sought, archived=archived)
 
 
-def one_row(principal: Principal, conversation_id: uuid.UUID) -> Row | None:
-    """The conversation as a list of its own; None if it is not in the open list."""
-    members = Member.objects.for_principal(principal).open()
-    rows = rows_of(members.filter(conversation_id=conversation_id))
-    return rows[0] if rows else None
-
-
 def recent(principal: Principal) -> list[Member]:
     return list(Member.objects.for_principal(principal).open()[:RECENT])
 

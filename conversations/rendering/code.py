@@ -13,7 +13,7 @@ from pygments.token import Token, _TokenType
 # Some lexers of Pygments take quadratic or cubic time over hostile text (C# over a plain column of words). Code that
 # is long, looks like that, or has cost this much processor time is shown plain.
 MAX_HIGHLIGHTED = 20_000  # characters
-MAX_SECONDS = 0.1
+MAX_SECONDS = 0.25
 COSTLY = re.compile(r"(?:\n[ \t]*){12}|[ \t]{120}|(?:\w+\s+){60}")
 MAX_LANGUAGE = 32  # characters shown
 

@@ -22,7 +22,7 @@ import "./theme.js";
 const shown = () => document.dispatchEvent(new CustomEvent("page:shown"));
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.target.id === "main") shown();
+  if (event.detail.target?.id === "main") shown();
 });
 document.addEventListener("htmx:historyRestore", shown);
 shown();

@@ -75,6 +75,7 @@ on("click", "[data-starter]", (event, link) => {
 document.addEventListener("page:shown", () => {
   const field = composer()?.querySelector("[data-input]");
   if (!field) return;
+  field.form.noValidate = true;
   settle(field);
   if (matchMedia("(hover: hover)").matches) field.focus({ preventScroll: true });
 });

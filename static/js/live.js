@@ -59,6 +59,7 @@ export function tellAgain(id) {
 
 function greeted(position) {
   if (position) cursor = position;
+  if (failures) tell({ type: "again" });
   failures = 0;
   show("");
 }

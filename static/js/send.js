@@ -13,11 +13,18 @@ on("submit", "[data-composer]", (event, form) => {
   const field = form.querySelector("[data-input]"), text = field.value;
   if (!text.trim() || form.classList.contains("over") || form.classList.contains("busy")) return;
   const body = new FormData(form);
-  body.set("client_id", crypto.randomUUID?.() ?? madeUuid());
+  body.set("client_id", idFor(form, text));
   complain(form);
   if (thread()) send(form, field, text, body);
   else start(form, body);
 });
+
+/** What came back unsent may have arrived after all: sent again under its first id, it is stored once. */
+function idFor(form, text) {
+  const again = form.unsent?.text === text ? form.unsent.id : "";
+  form.unsent = null;
+  return again || (crypto.randomUUID?.() ?? madeUuid());
+}
 
 function send(form, field, text, body) {
   const bubble = bubbleFor(text, body.get("client_id"));
@@ -31,6 +38,7 @@ function send(form, field, text, body) {
       if (bubble.isConnected) addMessages(bubble.closest("[data-thread]"), html);
     } catch (problem) {
       bubble.remove();
+      form.unsent = { text, id: body.get("client_id") };
       giveBack(form, text, problem);
     }
   });

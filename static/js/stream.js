@@ -86,7 +86,7 @@ function write(stream, message, { offset, text, html }) {
   if (!html || isOld || !stream.draw(html, offset === 0)) return;
   stream.length = end;
   const body = message?.querySelector("[data-body]");
-  if (!body || (stream.box !== body && end < Number(body.dataset.length ?? 0))) return;
+  if (!body || !end || (stream.box !== body && end < Number(body.dataset.length ?? 0))) return;
   stream.attach(body);
   message.dispatchEvent(new CustomEvent("message:grown", { bubbles: true, detail: { text, offset } }));
 }

@@ -1,6 +1,6 @@
 // Keeps the open thread what the events say. One after the other: a reply's place is below a message that may still
 // be on its way.
-import { ask, chat, conversation, goTo, messageById, parse, thread } from "./page.js";
+import { ask, conversation, goTo, messageById, parse, thread } from "./page.js";
 import { addMessages, mergeThread, update } from "./merge.js";
 import { begin, forget, isStreamed } from "./stream.js";
 import { keepPlace } from "./follow.js";
@@ -92,4 +92,5 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.xhr.status === 200) mergeThread(event.detail.target, event.detail.serverResponse);
 });
 
-document.addEventListener("htmx:historyRestore", () => chat() && refresh());
+// After a break the thread is read anew: what was sent into it may have arrived without an answer.
+document.addEventListener("live:again", refresh);

@@ -43,9 +43,10 @@ def expect_done(page: Page, text: str) -> None:
     expect(last(page).locator("[data-body]")).to_contain_text(text)
 
 
-def drawn(page: Page) -> str:
-    """The thread as markup."""
-    return str(page.locator("#thread").inner_html())
+def drawn(page: Page) -> list[str]:
+    """The messages of the thread as markup."""
+    found: list[str] = page.locator("#thread .message").evaluate_all("all => all.map((one) => one.outerHTML)")
+    return found
 
 
 def row(page: Page, title: str) -> Locator:

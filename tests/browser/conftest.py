@@ -12,8 +12,13 @@ from tests.running import OWNER, PASSWORD, Chatcore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
-).split()
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 
 RICH = (
@@ -56,7 +61,11 @@ def gate(gate_path: Path) -> Iterator[Gate]:
 def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
     wait = {"wait": str(gate)}
     return {
-        "echo": [{"text": "You said: "}, {"echo": True}, {"usage": {"input_tokens": 9, "output_tokens": 1204}}],
+        "echo": [
+            {"text": "You said: "},
+            {"echo": True},
+            {"usage": {"input_tokens": 9, "output_tokens": 1204}},
+        ],
         "gated": [{"text": "Before the gate, "}, wait, {"text": "after it."}],
         "rich": [{"text": RICH[0]}, {"text": RICH[1]}, wait, {"text": RICH[2]}],
         "thinker": [{"reasoning": "Two ways are open."}, wait, {"text": "The left one."}],

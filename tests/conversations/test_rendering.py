@@ -1,8 +1,9 @@
 """What a message looks like as HTML: prose, code, tables, tasks, links, pictures, footnotes."""
 
+import pytest
 from django.utils import translation
 
-from conversations.rendering import render
+from conversations.rendering import code, render
 from conversations.rendering.blocks import RENDERED
 from conversations.rendering.cache import RenderedTexts
 
@@ -36,6 +37,13 @@ def test_a_code_block_of_an_unknown_language_is_only_escaped() -> None:
 def test_code_that_would_take_long_to_highlight_is_shown_plain() -> None:
     words = "word\n" * 2_000
     assert f"<code>{words}</code>" in render(f"```csharp\n{words}```")
+
+
+def test_code_that_took_long_to_highlight_is_shown_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "MAX_SECONDS", -1)
+    code.highlight.cache_clear()
+    assert code.highlight("pass", "python") == "pass"
+    code.highlight.cache_clear()
 
 
 def test_the_language_is_read_from_common_ways_to_write_it() -> None:

@@ -36,6 +36,7 @@ def test_punctuation_behind_a_displayed_formula_belongs_to_it() -> None:
         "from $20-$30 a month ($15 in June)",
         "between $5 and 10$ or so",
         "a $ b $ c",
+        "a$b$ c",
         r"not \$x\$ either",
         "`$x$` and `\\(x\\)`",
         "$$ not closed",

@@ -96,6 +96,27 @@ def test_replies_stream_character_by_character(path: Path) -> None:
     assert read(text, iter(text)).html == rendered_afresh(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  - a\n\n- b\n",  # a list that starts off the margin goes on at it
+        "$$\n#\n2)\n\n2)\n",  # a list inside of what looked like a formula
+        "- a\n $$\n# h\nx $$\n",  # a formula that reaches over a heading
+        "- a\n ~~~\n```\nx\n```\ny\n",  # a fence inside a fence that began inside of what looked like a list
+        "```\na\n\nb\n\n~~~\nc\n````\nd",  # a fence with empty lines and other signs in it
+        "a\n\n    b\n\n\n    c\n\nd",  # code by indentation goes on over empty lines
+        "> a\n\n> b\nc\n===\n",  # quotes do not, but go on lazily
+        "[a]\n\n[a]:\n/u\n'title\nmore'\n\nb",  # a definition of several lines
+        "a[^x]\n\n[^x]: b\n\n    c\n\nd",  # a footnote goes on by indentation
+        "- a\n\n\n  b\n\nc\n\n- d",  # an item of several paragraphs
+        "| a |\n\n|---|\n",  # the head of a table that never comes
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_constructs_that_reach_far_are_not_cut(text: str, size: int) -> None:
+    assert read(text, in_pieces(text, list(range(0, len(text), size)))).html == rendered_afresh(text)
+
+
 def real_texts() -> list[str]:
     """Messages of real conversations, where a file of them is at hand (see bench/sample.py)."""
     path = Path(os.environ.get("SAMPLE_TREES", ""))

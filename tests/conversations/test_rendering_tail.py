@@ -54,6 +54,14 @@ def test_a_list_keeps_its_numbers_and_becomes_loose_as_a_whole() -> None:
     assert loose.replace("\n", "") == '<ol start="3"><li><p>one item</p></li><li><p>two it</p></li></ol>'
 
 
+def test_a_list_becomes_loose_also_when_it_comes_in_large_pieces() -> None:
+    stream = BlockStream()
+    for piece in ("- one\n- two\n- three", "\n\n- four, which is ", "longer"):
+        stream.feed(piece)
+        shown = stream.update().tail
+    assert shown.count("<p>") == 4
+
+
 def test_rows_of_a_table_are_put_into_its_columns() -> None:
     shown = tail("| a | b |\n|---|--:|\n| **one** | two |\n| three | fo")
     assert '<td><strong>one</strong></td>\n<td class="align-right">two</td>' in shown

@@ -1,11 +1,14 @@
 """Asks providers in tests: a request, its events, and what they say."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
+from chatcore.llm.native import NativeProvider
 from chatcore.llm.streaming import Timeouts, guarded
 from chatcore.llm.types import ModelEvent, ModelRequest, ReasoningDelta, TextDelta, ToolCallDelta, Turn
 
+KEY = "sk-a-secret-key"
+Open = Callable[..., NativeProvider]
 PATIENT = Timeouts(first=30, between=30, total=60)
 
 

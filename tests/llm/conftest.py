@@ -1,13 +1,18 @@
 """Fixtures of the tests of models and providers."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest_asyncio
 
 from chatcore.llm import instances
+from chatcore.llm.native import NativeProvider
+from chatcore.llm.providers import ProviderSettings
+from tests.llm.asking import KEY, Open
 from tests.upstreams.fixtures import upstream
+from tests.upstreams.server import Upstream
 
-__all__ = ["closing", "upstream"]
+__all__ = ["closing", "opened", "upstream"]
 
 
 @pytest_asyncio.fixture
@@ -15,3 +20,17 @@ async def closing() -> AsyncIterator[None]:
     """Closes the providers a test left open in its event loop."""
     yield
     await instances.close_all()
+
+
+@pytest_asyncio.fixture
+async def opened(upstream: Upstream) -> AsyncIterator[Open]:
+    """Makes providers that are closed after the test; without address they reach the fake upstream."""
+    providers: list[NativeProvider] = []
+
+    def make(base_url: str = f"{upstream.url}/v1", credential: str = KEY, **options: Any) -> NativeProvider:
+        providers.append(NativeProvider(ProviderSettings("openai", base_url, credential, options)))
+        return providers[-1]
+
+    yield make
+    for provider in providers:
+        await provider.close()

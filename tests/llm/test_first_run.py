@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from chatcore.llm import environment, first_run
-from chatcore.llm.catalogue import ACCOUNTS
+from chatcore.llm import first_run
+from chatcore.llm.catalogue import ACCOUNTS, Account
 from chatcore.llm.environment import Found, detect
 from chatcore.llm.first_run import register_environment_providers
 from chatcore.llm.kinds import kinds
@@ -22,7 +22,7 @@ def by_name(environ: dict[str, str]) -> dict[str, Found]:
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: account.name)
-def test_every_key_opens_its_provider(account: environment.catalogue.Account) -> None:
+def test_every_key_opens_its_provider(account: Account) -> None:
     (found,) = detect({account.variable: " sk-key "})
     assert (found.name, found.settings.credential, found.variable) == (
         account.name,

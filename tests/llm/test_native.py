@@ -1,43 +1,14 @@
-import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.native import OPENAI, NativeProvider
 from chatcore.llm.providers import ProviderSettings
-from chatcore.llm.streaming import Timeouts
 from chatcore.llm.types import Finished, TextDelta, Usage
-from tests.llm.asking import events_of, reasoning_of, request, text_of, tool_calls_of
-from tests.upstreams.plans import NAMED, Plan, refusal
+from tests.llm.asking import KEY, Open, events_of, reasoning_of, request, text_of, tool_calls_of
+from tests.upstreams.plans import Plan, refusal
 from tests.upstreams.server import Upstream
-
-KEY = "sk-a-secret-key"
-Open = Callable[..., NativeProvider]
-
-
-@pytest_asyncio.fixture
-async def opened(upstream: Upstream) -> AsyncIterator[Open]:
-    """Makes providers that are closed after the test; without address they reach the fake upstream."""
-    providers: list[NativeProvider] = []
-
-    def make(base_url: str = f"{upstream.url}/v1", credential: str = KEY, **options: Any) -> NativeProvider:
-        providers.append(NativeProvider(ProviderSettings("openai", base_url, credential, options)))
-        return providers[-1]
-
-    yield make
-    for provider in providers:
-        await provider.close()
-
-
-async def failure(provider: NativeProvider, model: str) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
-        await events_of(provider.stream(request(model)))
-    return caught.value
 
 
 async def test_an_answer_streams_and_says_what_it_used(opened: Open) -> None:
@@ -131,96 +102,6 @@ async def test_comments_and_data_without_a_space_are_understood(upstream: Upstre
     assert await events_of(opened().stream(request("terse"))) == [TextDelta("Hi"), Finished("stop")]
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 529])
-async def test_a_refusal_tells_its_status(upstream: Upstream, opened: Open, status: int) -> None:
-    upstream.plan("no", refusal(status, "what it said", **{"Retry-After": "7"}))
-    error = await failure(opened(), "no")
-    assert (error.upstream_status, error.retry_after, error.started) == (status, 7.0, False)
-    assert "what it said" in error.detail
-
-
-async def test_a_redirect_is_not_followed(upstream: Upstream, opened: Open) -> None:
-    elsewhere = {"Location": f"{upstream.url}/v1/chat/completions"}
-    upstream.plan("moved", Plan(status=307, raw=b"", headers=elsewhere))
-    assert (await failure(opened(), "moved")).code == "not_found"
-    assert len(upstream.requests) == 1
-
-
-async def test_the_key_is_in_no_error(upstream: Upstream, opened: Open) -> None:
-    upstream.plan("echo", refusal(401, f"the key {KEY} is wrong"))
-    error = await failure(opened(), "echo")
-    assert error.code == "auth"
-    assert KEY not in str(error)
-    assert KEY not in error.detail
-
-
-@pytest.mark.parametrize(
-    ("plan", "code"),
-    [
-        (NAMED["garbage"], "garbage"),
-        (Plan(raw=b"data: {nonsense}\n\n"), "garbage"),
-        (Plan(raw=b'data: {"choices": 7}\n\n'), "garbage"),
-        (Plan(raw=b"data: " + b"x" * 1_200_000), "garbage"),
-        (Plan(raw=b"{" + b" " * 9_000_000), "garbage"),
-        (Plan(raw=b'{"error": {"message": "no credit", "code": 402}}'), "auth"),
-        (Plan(raw=b""), "cut_off"),
-        (Plan(raw=b": nothing\n\n"), "cut_off"),
-        (Plan(raw=b"data: [DONE]\n\n"), "empty"),
-        (Plan(pieces=()), "empty"),
-        (Plan(pieces=(), finish="content_filter"), "content_filter"),
-        (Plan(finish=None, done=False, usage=None), "cut_off"),
-        (Plan(cut_after=2), "cut_off"),
-        (Plan(cut_inside=True), "cut_off"),
-        (Plan(error_after=2, error={"message": "busy", "type": "overloaded_error"}), "overloaded"),
-    ],
-)
-async def test_a_broken_answer_has_its_name(upstream: Upstream, opened: Open, plan: Plan, code: str) -> None:
-    upstream.plan("broken", plan)
-    assert (await failure(opened(), "broken")).code == code
-
-
-async def test_an_answer_without_done_is_complete_when_it_has_a_finish_reason(
-    upstream: Upstream, opened: Open
-) -> None:
-    upstream.plan("abrupt", done=False, usage=None)
-    assert (await events_of(opened().stream(request("abrupt"))))[-1] == Finished("stop")
-
-
-async def test_a_server_that_refuses_connections_is_unavailable(opened: Open) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        error = await failure(opened(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"), "any")
-    assert (error.code, error.retryable) == ("unavailable", True)
-
-
-async def test_a_server_that_does_not_exist_is_unavailable(opened: Open) -> None:
-    assert (await failure(opened("http://no-such-host.invalid/v1"), "any")).code == "unavailable"
-
-
-async def test_a_hanging_upstream_is_left_when_the_time_is_up(upstream: Upstream, opened: Open) -> None:
-    upstream.plan("hang", hang_after=1)
-    events = []
-    with pytest.raises(ProviderError, match="timeout"):
-        events = await events_of(
-            opened().stream(request("hang")), Timeouts(first=3600, between=0.05, total=3600)
-        )
-    assert not events
-    assert await asyncio.to_thread(upstream.heard.left.wait, 10)
-
-
-async def test_a_closed_stream_hangs_up(upstream: Upstream, opened: Open) -> None:
-    upstream.plan("hang", hang_after=1)
-    stream: Any = opened().stream(request("hang"))
-    assert await anext(stream) == TextDelta("Hello")
-    await stream.aclose()
-    assert await asyncio.to_thread(upstream.heard.left.wait, 10)
-
-
-async def test_a_key_that_no_header_can_carry_is_an_error_of_ours(opened: Open) -> None:
-    error = await failure(opened(credential="two\r\nlines"), "any")
-    assert (error.code, error.retryable) == ("bad_request", False)
-
-
 @pytest.mark.parametrize("address", ["ftp://host/v1", "no address", "https://user:pw@host/v1", "http://[/v1"])
 async def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
     with pytest.raises(ProviderError, match="not_found"):
@@ -232,40 +113,6 @@ async def test_without_address_it_is_openai_with_its_own_name_of_the_output_limi
     assert provider._chat_url("m") == f"{OPENAI}/chat/completions"
     assert provider._body(request("m", params={"max_tokens": 5}, user="u"))["max_completion_tokens"] == 5
     await provider.close()
-
-
-async def test_an_idle_connection_closed_by_the_server_costs_no_answer(opened: Open) -> None:
-    async with keeping_one_answer_per_connection() as (url, connections):
-        provider = opened(url)
-        for _ in range(3):
-            assert text_of(await events_of(provider.stream(request("any")))) == "Hi"
-    # Each request after the first found its connection gone, and went out again over a new one.
-    assert len(connections) == 3
-
-
-class keeping_one_answer_per_connection:  # noqa: N801 (read as a phrase)
-    """A server that promises to keep connections open, and drops each one when it is used a second time."""
-
-    async def __aenter__(self) -> tuple[str, list[int]]:
-        self.connections: list[int] = []
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/v1", self.connections
-
-    async def __aexit__(self, *_: object) -> None:
-        self.server.close()
-        await self.server.wait_closed()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.append(1)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-        await reader.readexactly(int(length.split(b":")[1]))
-        chunk = json.dumps({"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]})
-        body = f"data: {chunk}\n\ndata: [DONE]\n\n".encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
-        writer.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
-        await reader.read(1)
-        writer.close()
 
 
 async def test_models_are_listed_in_every_shape(upstream: Upstream, opened: Open) -> None:

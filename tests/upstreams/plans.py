@@ -18,9 +18,10 @@ class ToolCall:
 class Plan:
     """One answer. `pieces` are text deltas; `usage` is (input, output, cached, reasoning) or None.
 
-    `raw` replaces the whole body by bytes, `status` and `headers` go with it. `pause` is seconds before each
-    piece; `hang_after`, `cut_after` and `error_after` are numbers of pieces. `write_size` splits the stream into
-    writes of that many bytes. `whole` answers in one piece although a stream was asked for.
+    `raw` replaces the whole body by bytes; `status` and `headers` go with it. `pause` is seconds before each
+    piece; `hang_after`, `cut_after` and `error_after` are numbers of pieces, "at end" is after all of them.
+    `write_size` splits the stream into writes of that many bytes. `whole` answers in one piece although a
+    stream was asked for.
     """
 
     pieces: tuple[str, ...] = ("Hello", " from", " the upstream")
@@ -38,6 +39,8 @@ class Plan:
     hang_after: int | None = None
     cut_after: int | None = None
     cut_inside: bool = False
+    cut_at_end: bool = False
+    hang_at_end: bool = False
     error_after: int | None = None
     error: Any = field(default_factory=lambda: {"message": "the server had an error", "type": "server_error"})
     write_size: int = 0

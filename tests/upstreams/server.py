@@ -13,7 +13,6 @@ from tests.upstreams.openai_chat import chat_body, chat_whole
 from tests.upstreams.plans import Plan, named
 
 PLANS = web.AppKey("plans", dict[str, Plan])
-HEARD = web.AppKey("heard", "Heard")
 Body = Callable[[Plan, str], AsyncIterator[bytes]]
 
 
@@ -31,6 +30,9 @@ class Heard:
 
     requests: list[Request] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
+
+
+HEARD = web.AppKey("heard", Heard)
 
 
 def application(plans: dict[str, Plan], heard: Heard) -> web.Application:
@@ -98,7 +100,9 @@ async def _write(request: web.Request, plan: Plan, body: Body) -> web.StreamResp
         step = plan.write_size or len(piece)
         for start in range(0, len(piece), step):
             await response.write(piece[start : start + step])
-    if plan.cut_after is not None or plan.cut_inside:
+    if plan.hang_at_end:
+        await asyncio.Event().wait()
+    if plan.cut_after is not None or plan.cut_inside or plan.cut_at_end:
         assert request.transport is not None
         request.transport.close()
         return response

@@ -1,0 +1,130 @@
+"""The API as the tests call it inside this process: its clients, and one working request for every operation."""
+
+import functools
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.test import Client
+from django.test.client import ClientHandler
+
+from chatcore.accounts import keys
+from chatcore.accounts.models import Integration
+from chatcore.accounts.principals import Principal
+from conversations.models import Conversation, Message
+from tests.factories import make_conversation, make_key_principal, make_reply
+
+CONVERSATIONS = "/api/v1/conversations/"
+
+
+@functools.cache
+def _handler(enforce_csrf_checks: bool) -> ClientHandler:
+    """One for all clients: each would look for every static file anew."""
+    return ClientHandler(enforce_csrf_checks)
+
+
+def make_client(*, enforce_csrf_checks: bool = False, **options: Any) -> Client:
+    client = Client(**options)
+    client.handler = _handler(enforce_csrf_checks)
+    return client
+
+
+def key_client(owner: Principal, *grants: str, **options: Any) -> Client:
+    """A client with a key of an integration that acts for the owner; everything is granted unless named."""
+    integration = make_key_principal(owner, *(grants or ("*:*",))).integration
+    assert isinstance(integration, Integration)
+    return make_client(headers={"X-API-Key": keys.mint(integration)[1]}, **options)
+
+
+def session_client(owner: Principal, **options: Any) -> Client:
+    assert owner.user
+    client = make_client(headers={"X-Workspace": str(owner.workspace.id)}, **options)
+    client.force_login(owner.user)
+    return client
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the addresses name: a conversation with a question in it, and a reply to that which failed."""
+
+    conversation: Conversation
+    message: Message
+    reply: Message
+
+    @property
+    def ids(self) -> dict[str, str]:
+        return {name: str(getattr(self, name).id) for name in ("conversation", "message", "reply")}
+
+
+NOWHERE = {name: str(uuid.uuid4()) for name in ("conversation", "message", "reply")}
+
+
+def make_place(owner: Principal) -> Place:
+    conversation = make_conversation(owner, "What is new?")
+    message = conversation.active_leaf
+    reply = make_reply(owner, conversation, status=Message.Status.FAILED, error={"code": "timeout"})
+    assert message is not None
+    return Place(conversation, message, reply)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation, by a request that its owner may make."""
+
+    method: str
+    path: str
+    status: int = 200
+    body: dict[str, Any] | None = field(default=None)
+
+    @property
+    def is_of_somebody(self) -> bool:
+        """Whether its address names a thing that may be another's."""
+        return "<" in self.path
+
+    def address(self, ids: dict[str, str]) -> str:
+        path = self.path
+        for name, value in ids.items():
+            path = path.replace(f"<{name}>", value)
+        return f"/api/v1/{path}"
+
+    def ask(self, client: Client, ids: dict[str, str]) -> Any:
+        return send(client, self.method, self.address(ids), self.body)
+
+
+def send(client: Client, method: str, path: str, body: Any = None, **options: Any) -> Any:
+    """The body as JSON, or as it is if it is bytes already."""
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return client.generic(method, path, raw, **{"content_type": "application/json"} | options)
+
+
+ROUTES = {
+    "list_conversations": Route("GET", "conversations/"),
+    "start_conversation": Route("POST", "conversations/", 201, {"title": "First words"}),
+    "read_conversation": Route("GET", "conversations/<conversation>/"),
+    "change_conversation": Route("PATCH", "conversations/<conversation>/", body={"title": "Other words"}),
+    "delete_conversation": Route("DELETE", "conversations/<conversation>/", 204),
+    "list_messages": Route("GET", "conversations/<conversation>/messages/"),
+    "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
+    "read_message": Route("GET", "messages/<message>/"),
+    "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "list_models": Route("GET", "models/"),
+    "ask": Route("POST", "conversations/<conversation>/replies", 202, {"content": "And then?"}),
+    "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
+    "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
+    "retry": Route("POST", "replies/<reply>/retry", 202),
+    "stop": Route("POST", "replies/<reply>/stop"),
+}
+TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
+
+
+def start(http: Client, **fields: Any) -> dict[str, Any]:
+    answer = send(http, "POST", CONVERSATIONS, fields)
+    assert answer.status_code == 201, answer.content
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def of(conversation: "Conversation | dict[str, Any]", rest: str = "") -> str:
+    found = conversation["id"] if isinstance(conversation, dict) else conversation.id
+    return f"{CONVERSATIONS}{found}/{rest}"

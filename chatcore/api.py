@@ -67,6 +67,14 @@ def _any_error(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem_response(request, known)
 
 
+@csrf_exempt
+def missing(request: HttpRequest, missing: str = "") -> HttpResponse:  # noqa: ARG001
+    """Also takes resource addresses without their slash: redirecting a POST would lose its body."""
+    return problem_response(
+        request, errors.NotFound("There is nothing here. Resource addresses end with a slash.")
+    )
+
+
 resources: list[URLPattern] = [
     path("conversations/", rest.ConversationViewSet.as_view({"get": "list", "post": "create"})),
     path(
@@ -79,6 +87,7 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("models/", rest.ModelViewSet.as_view({"get": "list"})),
+    path("", missing),
 ]
 
 PROBLEM = {
@@ -132,7 +141,7 @@ _DRF = {"POSTPROCESSING_HOOKS": [], "COMPONENT_SPLIT_PATCH": False}  # no compon
 @functools.cache
 def document() -> dict[str, Any]:
     """DRF's and Ninja's halves as one OpenAPI 3.1 document, with the problems every operation may answer."""
-    patterns = [path(f"api/v1/{resource.pattern}", resource.callback) for resource in resources]
+    patterns = [path(f"api/v1/{found.pattern}", found.callback) for found in resources[:-1]]  # but `missing`
     generator: Any = SchemaGenerator
     with patched_settings(_DRF):
         whole: dict[str, Any] = _plain(generator(patterns=patterns).get_schema(request=None, public=True))
@@ -191,14 +200,6 @@ def _refusal(kind: type[errors.ChatcoreError]) -> dict[str, Any]:
     if kind.status == 503:
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return answer
-
-
-@csrf_exempt
-def missing(request: HttpRequest, missing: str) -> HttpResponse:  # noqa: ARG001
-    """Also takes resource addresses without their slash: redirecting a POST would lose its body."""
-    return problem_response(
-        request, errors.NotFound("There is nothing here. Resource addresses end with a slash.")
-    )
 
 
 @csrf_exempt

@@ -80,7 +80,13 @@ class KeysetPagination(BasePagination):
                 "schema": {"type": "string"},
                 "description": "A position from `next` or `previous` of an earlier page.",
             },
-            {"name": "page_size", "in": "query", "required": False, "schema": size},
+            {
+                "name": "page_size",
+                "in": "query",
+                "required": False,
+                "schema": size,
+                "description": "Rows on one page.",
+            },
         ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -53,7 +54,7 @@ def is_api(request: HttpRequest) -> bool:
 def problem_response(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
     response = JsonResponse(error.problem(request_id(request)), status=error.status)
     response["Content-Type"] = "application/problem+json"
-    if error.retry_after is not None or error.status == 503:
+    if error.retry_after is not None or error.retryable:
         response["Retry-After"] = str(error.retry_after or 2)
     if error.status == 401:
         response["WWW-Authenticate"] = 'Bearer realm="chatcore"'
@@ -80,6 +81,8 @@ def _from_drf(error: drf.APIException) -> ChatcoreError:
     kind = BY_STATUS.get(error.status_code, errors.ChatcoreError)
     if isinstance(error, drf.ValidationError):
         return invalid(_field_problems(error.get_full_details()))
+    if isinstance(error, drf.Throttled):
+        return errors.TooMany(str(error.detail), retry_after=math.ceil(getattr(error, "wait", None) or 1))
     detail = str(error.detail)
     return kind(detail if kind is not errors.MethodNotAllowed else "")
 

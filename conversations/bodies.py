@@ -4,8 +4,16 @@ import uuid
 from typing import Annotated, Any, ClassVar
 
 from django.conf import settings
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StrictBool
-from pydantic_core import CoreSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_TITLE_LENGTH, checked_model_name
 
@@ -22,6 +30,7 @@ Content = Annotated[
     ),
 ]
 ABSENT: Any = None
+MAX_FIELDS = 100
 
 
 class Body(BaseModel):
@@ -42,6 +51,14 @@ class Body(BaseModel):
             field.pop("title", None)
         schema["examples"] = [cls.EXAMPLE]
         return reference
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, data: Any) -> Any:
+        """Naming what is wrong with each of a hundred thousand fields would take seconds."""
+        if isinstance(data, dict) and len(data) > MAX_FIELDS:
+            raise PydanticCustomError("too_many_fields", "has too many fields")
+        return data
 
     def given(self) -> dict[str, Any]:
         """The fields the client named."""

@@ -34,8 +34,9 @@ class FollowedReply:
             "text": Assembly(attempt, lambda offset, text: self._grown("text", offset, text)),
             "reasoning": Assembly(attempt, lambda offset, text: self._grown("reasoning", offset, text)),
         }
-        self.blocks: BlockStream | None = None
         self.drawn = 0
+        self._blocks: BlockStream | None = None
+        self._drawing = asyncio.Lock()
 
     def delta(self, part: Part, offset: int, text: str, update: Update | None = None) -> dict[str, Any]:
         html = None
@@ -63,37 +64,34 @@ class FollowedReply:
         elif self._following.is_drawing:
             self._following.draw_soon()
 
-    def draw(self) -> None:
+    async def draw(self) -> None:
         """Render what has come since the last time and send it to the pages."""
-        text = self.parts["text"]
-        if self.drawn == text.length:
-            return
-        offset, new = self.drawn, self._undrawn()
-        assert self.blocks
-        self._following.emit("html", self.delta("text", offset, new, self.blocks.update()))
+        async with self._drawing:
+            offset, new = self.drawn, self._undrawn()
+            if new and self._blocks:
+                update = await asyncio.to_thread(self._blocks.update)
+                self._following.emit("html", self.delta("text", offset, new, update))
 
-    def snapshot(self, form: Form) -> list[dict[str, Any]]:
-        """Everything so far, for one that joins now; what follows begins where this ends."""
-        bodies = []
-        for part, assembly in self.parts.items():
-            if not assembly.length and self.attempt == 0:
-                continue
-            update = None
-            if part == "text" and form == "html":
-                self.draw()
-                self._undrawn()
-                assert self.blocks
-                update = self.blocks.snapshot()
-            bodies.append(self.delta(part, 0, assembly.text, update))
-        return bodies
+    async def snapshot(self, form: Form) -> list[dict[str, Any]]:
+        """Everything so far, for one that joins now; what follows begins where this ends, or overlaps it."""
+        text, reasoning = self.parts["text"], self.parts["reasoning"]
+        bodies = [self.delta("reasoning", 0, reasoning.text)] if reasoning.length else []
+        if form == "text":
+            return [*bodies, self.delta("text", 0, text.text)]
+        await self.draw()
+        async with self._drawing:
+            self._undrawn()
+            assert self._blocks
+            update = await asyncio.to_thread(self._blocks.snapshot)
+            return [*bodies, self.delta("text", 0, text.text[: self.drawn], update)]
 
     def _undrawn(self) -> str:
         """Feed the blocks up to the text's end; returns what was new to them."""
-        if self.blocks is None:
-            self.blocks, self.drawn = BlockStream(message_id=self.message_id), 0
+        if self._blocks is None:
+            self._blocks, self.drawn = BlockStream(message_id=self.message_id), 0
         text = self.parts["text"]
         new = text.text[self.drawn :]
-        self.blocks.feed(new)
+        self._blocks.feed(new)
         self.drawn = text.length
         return new
 
@@ -109,6 +107,7 @@ class Following:
         self._group = f"conversation.{conversation_id}"
         self._rereading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._drawing: asyncio.Task[None] | None = None
 
     def group(self, form: Form) -> str:
         return f"{LOCAL}{form}.{self.conversation_id}"
@@ -126,15 +125,16 @@ class Following:
         await hub.leave(self, self._group)
         if self._timer:
             self._timer.cancel()
-        if self._rereading:
-            self._rereading.cancel()
+        for task in (self._rereading, self._drawing):
+            if task:
+                task.cancel()
 
     def emit(self, form: Form, body: dict[str, Any]) -> None:
         hub.deliver(self.group(form), body)
 
     def draw_soon(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(RENDER_SECONDS, self._draw)
+            self._timer = asyncio.get_running_loop().call_later(RENDER_SECONDS, self._start_drawing)
 
     def receive(self, frame: Frame) -> None:
         """A frame of the conversation: deltas are put together, events are handed on behind them."""
@@ -183,12 +183,17 @@ class Following:
                 reply.parts["reasoning"].add(0, reasoning)
                 reply.parts["text"].add(0, text)
 
-    def _draw(self) -> None:
+    def _start_drawing(self) -> None:
         self._timer = None
-        if not self.is_drawing:
-            return
-        for reply in self.replies.values():
-            reply.draw()
+        if self._drawing and not self._drawing.done():
+            self.draw_soon()  # a long text is still being drawn: what came meanwhile waits its turn
+        elif self.is_drawing:
+            self._drawing = asyncio.get_running_loop().create_task(self._draw())
+
+    async def _draw(self) -> None:
+        """Rendering runs in a thread: a hostile text may take long, and nobody else shall wait for it."""
+        for reply in tuple(self.replies.values()):
+            await reply.draw()
 
 
 def _running_replies(conversation_id: uuid.UUID) -> list[tuple[uuid.UUID, int, str, str]]:
@@ -218,8 +223,8 @@ async def follow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form
         following.watchers += 1
         await following.ready.wait()
     await hub.join(watcher, following.group(form))
-    for reply in following.replies.values():
-        for body in reply.snapshot(form):
+    for reply in tuple(following.replies.values()):
+        for body in await reply.snapshot(form):
             watcher.receive(Frame(body))
 
 

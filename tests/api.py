@@ -128,3 +128,22 @@ def start(http: Client, **fields: Any) -> dict[str, Any]:
 def of(conversation: "Conversation | dict[str, Any]", rest: str = "") -> str:
     found = conversation["id"] if isinstance(conversation, dict) else conversation.id
     return f"{CONVERSATIONS}{found}/{rest}"
+
+
+def problem_of(answer: Any, status: int) -> dict[str, Any]:
+    """The problem document of a refusal, whole and in agreement with its headers."""
+    assert answer.status_code == status, (answer.status_code, answer.content[:500])
+    assert answer["Content-Type"] == "application/problem+json"
+    assert int(answer.get("Content-Length", len(answer.content))) == len(answer.content)
+    problem: dict[str, Any] = answer.json()
+    assert set(problem) - {"errors"} == {"type", "title", "status", "detail", "instance", "code", "retryable"}
+    assert problem["status"] == status
+    assert problem["type"] == f"/api/docs/errors#{problem['code']}"
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["instance"] == answer["X-Request-Id"] != ""
+    assert problem["retryable"] is (status in (429, 503))
+    assert "Retry-After" in answer or status not in (429, 503)
+    assert "WWW-Authenticate" in answer or status != 401
+    assert "Allow" in answer or status != 405
+    return problem

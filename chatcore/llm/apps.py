@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class LlmConfig(AppConfig):
     name = "chatcore.llm"
     label = "llm"
+
+    def ready(self) -> None:
+        from chatcore.llm.service import Providers
+        from chatcore.processes.worker import register_service
+
+        register_service(Providers)

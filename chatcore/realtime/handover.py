@@ -126,7 +126,8 @@ async def _write_answer(answering: Callable[[], Awaitable[JsonAnswer]], headers:
     except Exception as error:
         answer = _problem(error, headers)
         kind = b"application/problem+json"
-        headers = [*headers, (b"retry-after", b"2")]
+        if answer.body["retryable"]:
+            headers = [*headers, (b"retry-after", b"2")]
     body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
     about = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers + about})

@@ -3,12 +3,13 @@
 import re
 from dataclasses import dataclass
 
+from conversations.rendering.maths import CLOSERS
+
 FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*\Z)|~{3,})")
 HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|\Z)")
 ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:[ \t]|\Z)")
 DELIMITERS = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
 MATHS = re.compile(r" {0,3}(\$\$|\\\[)")
-CLOSERS = {"$$": "$$", "\\[": "\\]"}
 DECISIVE = 12  # characters; the longest list marker, nine digits, a sign and a space, is shorter
 
 

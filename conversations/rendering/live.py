@@ -26,7 +26,8 @@ class LiveText:
         """Safe HTML of `text`, with what is open at its end closed as it will probably be."""
         read = len(self._plain)
         if not MARKS.search(text, max(0, read - OVERLAP)) and text.startswith(self._plain):
-            return self._plain_html + escape(text[read:], quote=False)
+            self._plain, self._plain_html = text, self._plain_html + escape(text[read:], quote=False)
+            return self._plain_html
         if not text.startswith(self._settled):
             self._settled = self._settled_html = ""
         unsettled = text[len(self._settled) :]
@@ -35,7 +36,7 @@ class LiveText:
         html = self._settled_html + inline_html(tokens, env)
         if whole == unsettled and tokens and tokens[-1].type == "text" and not tokens[-1].level:
             self._plain, self._plain_html = text, html
-        if len(unsettled) >= MIN_SETTLED:
+        if tokens and len(unsettled) >= MIN_SETTLED:
             self._settle(unsettled, tokens, env, is_whole=whole == unsettled)
         return html
 

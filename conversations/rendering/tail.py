@@ -17,7 +17,6 @@ from conversations.rendering.markdown import SENTINEL, Environment, References, 
 # show a little late, but the cost stays linear.
 GROWTHS = ((10_000, 1.5), (1_000, 1.06), (0, 0.0))
 
-
 # The last line while it is nothing but marks: a rule, a heading's underline, the next item or the head of a table.
 UNDECIDED_LINE = re.compile(r"\n[ \t]*(?:[-*_=`~+|:#>$ \t]+|\d{1,3}[.)]?[ \t]*)\Z")
 

@@ -30,36 +30,62 @@ def filled(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
 
 
 def fill() -> SimpleNamespace:
-    """Two readers of 10,000 conversations each; one of these with 10,000 messages, the others with one."""
+    """Two readers of 10,000 conversations each, with a question and a reply in each of them, and one long thread."""
     make_model()
     reader, other = make_principal(), make_principal()
-    for owner in (other, reader):
-        conversation = make_conversation(owner, "One")
-        ids = multiply(conversation, id="uuidv7()")
-        moment = "timestamptz '2026-01-01' + n / 3 * interval '1 second'"
-        multiply(
-            conversation.members.get(),
-            ids=ids,
-            id="nextval(pg_get_serial_sequence('conversations_member', 'id'))",
-            conversation_id="(%(ids)s::uuid[])[n]",
-            last_message_at=moment,
-            archived_at=f"case when n %% 7 = 0 then {moment} end",
-            pinned="n %% 50 < 2",
-        )
-        reply = make_reply(owner, conversation)
-        status = "case n %% 1000 when 0 then 'queued' when 1 then 'streaming' else 'done' end"
-        multiply(reply, ids=ids, id="uuidv7()", conversation_id="(%(ids)s::uuid[])[n]", status=status)
-        multiply(reply, id="uuidv7()")
-    for event in Event.objects.all():
-        key = "nextval(pg_get_serial_sequence('realtime_event', 'id'))"
-        mine = f"case when n %% 20 = 0 then '{reader.workspace.id}' else gen_random_uuid() end"
-        multiply(event, id=key, workspace_id=mine)
-    leaf = chain(conversation, 200)
     with connection.cursor() as sql:
+        sql.execute("set local session_replication_role = replica")  # no check of each row's references
+        for owner in (other, reader):
+            conversation = make_conversation(owner, "Question")
+            multiply_conversation(owner, conversation)
+        key = "nextval(pg_get_serial_sequence('realtime_event', 'id'))"
+        workspace = f"case when n %% 20 = 0 then '{reader.workspace.id}' else gen_random_uuid() end"
+        for event in Event.objects.all():
+            multiply(event, id=key, workspace_id=workspace)
+        leaf = chain(conversation, 500)
         # What the running transaction wrote lies above the log's horizon: put it where it will be tomorrow.
-        sql.execute("update realtime_event set xid = (3 + id % 100)::text::xid8")
+        sql.execute("update realtime_event set xid = (3 + id / 100)::text::xid8")
+        sql.execute("set local session_replication_role = origin")
         sql.execute("analyze")
-    return SimpleNamespace(reader=reader, key=key_client(reader), conversation=conversation, leaf=leaf)
+        sql.execute("select max(xid::text::bigint) from realtime_event")
+        (newest,) = sql.fetchone()
+    return SimpleNamespace(
+        reader=reader,
+        key=key_client(reader),
+        conversation=conversation,
+        leaf=leaf,
+        cursor=Cursor(newest - 5, 0),
+    )
+
+
+def multiply_conversation(owner: Principal, conversation: Conversation) -> None:
+    ids = multiply(conversation, id="uuidv7()")
+    moment = "timestamptz '2026-01-01' + n / 3 * interval '1 second'"
+    multiply(
+        conversation.members.get(),
+        ids=ids,
+        id="nextval(pg_get_serial_sequence('conversations_member', 'id'))",
+        conversation_id="(%(ids)s::uuid[])[n]",
+        last_message_at=moment,
+        archived_at=f"case when n %% 7 = 0 then {moment} end",
+        pinned="n %% 50 < 2",
+    )
+    question = conversation.active_leaf
+    assert question
+    questions = multiply(question, ids=ids, id="uuidv7()", conversation_id="(%(ids)s::uuid[])[n]")
+    status = "case n %% 1000 when 0 then 'queued' when 1 then 'streaming' else 'done' end"
+    reply = make_reply(owner, conversation)
+    conversation_of = (
+        "(select conversation_id from conversations_message q where q.id = (%(ids)s::uuid[])[n])"
+    )
+    multiply(
+        reply,
+        ids=questions,
+        id="uuidv7()",
+        parent_id="(%(ids)s::uuid[])[n]",
+        conversation_id=conversation_of,
+        status=status,
+    )
 
 
 def multiply(row: Model, *, ids: list[uuid.UUID] | None = None, **columns: str) -> list[uuid.UUID]:
@@ -70,7 +96,7 @@ def multiply(row: Model, *, ids: list[uuid.UUID] | None = None, **columns: str) 
         sql.execute(
             f"""
             insert into {table} select copy.* from {table} original, generate_series(1, 10000) n,
-                lateral jsonb_populate_record(original, jsonb_build_object({changes})) copy
+                lateral jsonb_populate_record(original, jsonb_build_object('n', n, {changes})) copy
             where original.id = %(id)s returning id
             """,
             {"id": row.pk, "ids": ids},
@@ -117,10 +143,10 @@ READS: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     "the newest leaf": (lambda f: Message.objects.newest_leaf_below(f.leaf.parent_id), "message_children"),
     "everything below": (lambda f: Message.objects.below(f.leaf.parent_id), "message_children"),
     "events missed": (
-        lambda f: read_after(Cursor(90, 0), f.reader.workspace.id, f.reader.user.id),
+        lambda f: read_after(f.cursor, f.reader.workspace.id, f.reader.user.id),
         "event_workspace_order",
     ),
-    "the tail of the log": (lambda f: positions_after(Cursor(99, 0), 500), "event_order"),
+    "the tail of the log": (lambda f: positions_after(f.cursor, 500), "event_order"),
     "a claim of queued replies": (lambda f: claims.claim_replies(5), "message_queued"),
     "running replies": (lambda f: following._running_replies(f.conversation.id), "message_streaming"),
     "stalled replies": (lambda f: claims.sweep_stalled(), "message_streaming"),

@@ -19,6 +19,7 @@ EXTREMES = {
     "openers of formulas": "\\(" * N,
     "lines that open formulas": "$$ a\n" * 5_000,
     "stars": "*a " * 30_000,
+    "words and stars": "words and words " * 10 + "*" * 5_000 + " and words",
     "underscores": "_a" * 50_000,
     "backticks": "".join("`" * count + " " for count in range(440)),
     "quotes": "> " * N,
@@ -49,7 +50,7 @@ def test_an_extreme_text_is_rendered_and_streamed_in_proportion(text: str) -> No
     once = render(text)
     assert len(once) < 2_000 + 70 * len(text)
     stream, shown = BlockStream(), ""
-    step = max(1, len(text) // 20)
+    step = max(1, len(text) // 6)
     for start in range(0, len(text), step):
         stream.feed(text[start : start + step])
         update = stream.update()

@@ -75,7 +75,7 @@ def rendered_afresh(text: str) -> str:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_blocks_of_a_stream_are_the_message_whatever_it_says_and_wherever_it_is_cut(data: Any) -> None:
     text = data.draw(st.one_of(NASTY, CHARACTERS))
     cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=40))
@@ -84,7 +84,7 @@ def test_the_blocks_of_a_stream_are_the_message_whatever_it_says_and_wherever_it
 
 
 @given(st.sampled_from(REPLIES), st.lists(st.integers(0, 3_000), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_replies_of_every_kind_stream_to_what_they_are_at_once(path: Path, cuts: list[int]) -> None:
     text = path.read_text()
     assert read(text, in_pieces(text, cuts)).html == rendered_afresh(text)

@@ -37,6 +37,13 @@ def test_marks_that_are_open_are_drawn_as_they_will_probably_be(text: str, shown
     assert tail(text) == f"<p>{shown}</p>\n"
 
 
+def test_a_long_run_of_marks_does_not_end_the_preview() -> None:
+    stream = BlockStream()
+    for piece in ("some words that", " go on *for* a while, long enough to be put away ", "*" * 90, " and go on"):
+        stream.feed(piece)
+        assert stream.update().tail.startswith("<p>some words that")
+
+
 def test_a_formula_that_is_open_is_shown_as_its_source() -> None:
     assert tail("$$\n\\frac{1}{2") == (
         '<div class="math-block"><code class="math-source">\\frac{1}{2</code></div>\n'

@@ -16,7 +16,7 @@ from conversations.follow import ReplyWatch
 from conversations.resources import MessageResource, PostedResource
 
 MAX_WAIT_SECONDS = 25
-_WAIT = re.compile(r"\bwait\s*=\s*(\d{1,6})", re.ASCII)
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)
 _STREAM = """event: reply.delta
 data: {"type":"reply.delta","data":{"message":"0191…","attempt":1,"part":"text","offset":0,"text":"Hel"}}
 

@@ -6,9 +6,10 @@ import { isStreamed } from "./stream.js";
 
 const RUNNING = ["queued", "streaming"];
 
-/** Makes `old` look like `fresh`, another drawing of the same message. */
+/** Makes `old` look like `fresh`, another drawing of the same message; returns what stands there now. */
 export function update(old, fresh) {
-  if (old.querySelector("[data-edit-form]")) return;
+  if (old.querySelector("[data-edit-form]")) return old;
+  if (old.matches(".pending")) return exchanged(old, fresh);
   const kept = keptParts(old, fresh);
   copyAttributes(old, fresh);
   for (const part of fresh.querySelectorAll(":scope > [data-part]")) {
@@ -19,6 +20,13 @@ export function update(old, fresh) {
     else if (!part.isEqualNode(withOpen(shown, part))) shown.replaceWith(part);
   }
   htmx.process(old);
+  return old;
+}
+
+function exchanged(bubble, message) {
+  bubble.replaceWith(message);
+  htmx.process(message);
+  return message;
 }
 
 /** A finished text does not change any more; a running one is ahead of any drawing of it. */
@@ -80,8 +88,7 @@ export function mergeThread(thread, html) {
       if (!old) insert(thread, message, place);
       else {
         while (place && place !== old) place = removed(place);
-        update(old, message);
-        place = old.nextElementSibling;
+        place = update(old, message).nextElementSibling;
       }
     }
     while (place) place = removed(place);

@@ -156,6 +156,7 @@ def test_earlier_messages_come_as_the_reader_nears_them_and_nothing_jumps(open_p
         expect_done(page, f"You said: Message {number}")
     page.reload()
     expect(messages(page)).to_have_count(30)
+    expect(composer(page)).to_be_focused()
     first = messages(page).first.get_attribute("id")
 
     page.evaluate("document.querySelector('[data-scroll]').scrollTop = 40")

@@ -136,6 +136,7 @@ def test_the_pages_behind_and_ahead_are_those_of_the_browser(open_page: OpenPage
     page = open_page()
     first = new_chat(page, "First stop")
     page.get_by_role("link", name="New chat", exact=True).first.click()
+    expect(page.locator(".starters")).to_be_visible()
     second = new_chat(page, "Second stop")
 
     row(page, "First stop").get_by_role("link").first.click()

@@ -98,7 +98,11 @@ async def until_idle_and_listening() -> None:
     """A worker that ran a job has its listener up by the second one at the latest."""
 
     def listening() -> bool:
-        return bool(execute("select 1 from pg_stat_activity where query ilike 'listen%%'"))
+        return bool(
+            execute(
+                "select 1 from pg_stat_activity where datname = current_database() and query ilike 'listen%%'"
+            )
+        )
 
     async with asyncio.timeout(PATIENCE):
         while not await offload(listening):

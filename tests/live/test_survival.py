@@ -103,4 +103,6 @@ async def test_a_redis_that_restarts_loses_nothing_durable(gates: Path) -> None:
 
 def cut_connections(database: str) -> None:
     with administration() as connection:
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database])
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database]
+        )

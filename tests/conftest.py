@@ -1,0 +1,33 @@
+"""What every test finds and leaves: no jobs of others, no connection that outlives the run."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from pytest_django import DjangoDbBlocker
+
+JOB_TABLES = "procrastinate_jobs, procrastinate_workers, procrastinate_events, procrastinate_periodic_defers"
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Django's flush after a test with real transactions leaves Procrastinate's tables alone: not its own."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is None or not marker.kwargs.get("transaction"):
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    yield
+    with connection.cursor() as sql:
+        sql.execute(f"truncate {JOB_TABLES} cascade")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_connections_left(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Threads that waited for a coroutine keep theirs until they end, which is after the database is dropped."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as sql:
+        sql.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )

@@ -237,7 +237,9 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = env.text("STATIC_ROOT") or None  # where collectstatic puts them; without it they are served as they lie
+STATIC_ROOT = (
+    env.text("STATIC_ROOT") or None
+)  # where collectstatic puts them; without it they are served as they lie
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {

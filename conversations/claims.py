@@ -114,7 +114,9 @@ def sweep_stalled() -> int:
 
     One that somebody asked to stop ends as stopped. One that three workers died of ends as failed.
     """
-    rows = _rows(_SWEEP, {"seconds": STALLED_SECONDS, "deaths": MAX_DEATHS, "error": json.dumps(WORKERS_LOST)})
+    rows = _rows(
+        _SWEEP, {"seconds": STALLED_SECONDS, "deaths": MAX_DEATHS, "error": json.dumps(WORKERS_LOST)}
+    )
     ended: list[tuple[Claim, EventBody]] = []
     for *columns, status, text in rows:
         claim = Claim(*columns)

@@ -2,9 +2,9 @@
 
 import uuid
 
-from chatcore.llm.models import Model
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid, NotFound
+from chatcore.llm.models import Model
 from conversations.errors import NoModel
 from conversations.models import Conversation, Member, Message
 

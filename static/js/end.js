@@ -1,5 +1,6 @@
-// A chat opens at its end. This stands right behind the thread, so that nothing is painted before.
+// A chat opens at its end. This stands right behind the thread, which is not shown before (chat.css).
 {
   const scroller = document.querySelector("[data-scroll]");
-  if (scroller && !location.hash) scroller.scrollTop = scroller.scrollHeight;
+  if (!location.hash) scroller.scrollTop = scroller.scrollHeight;
+  scroller.dataset.ready = "";
 }

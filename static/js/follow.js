@@ -53,6 +53,7 @@ document.addEventListener("page:shown", () => {
     following = false;
     named.scrollIntoView({ block: "start" });
   } else toEnd();
+  box.dataset.ready = "";
   growth.observe(box.querySelector("[data-thread]"));
   growth.observe(box);
 });

@@ -39,7 +39,12 @@ def test_marks_that_are_open_are_drawn_as_they_will_probably_be(text: str, shown
 
 def test_a_long_run_of_marks_does_not_end_the_preview() -> None:
     stream = BlockStream()
-    for piece in ("some words that", " go on *for* a while, long enough to be put away ", "*" * 90, " and go on"):
+    for piece in (
+        "some words that",
+        " go on *for* a while, long enough to be put away ",
+        "*" * 90,
+        " and go on",
+    ):
         stream.feed(piece)
         assert stream.update().tail.startswith("<p>some words that")
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -74,33 +75,38 @@ async def test_fifty_that_wait_hold_no_thread_each_and_all_are_answered(one: Cha
     headers = {"Authorization": f"Bearer {one.key}", "Prefer": "wait=25"}
     async with httpx.AsyncClient(base_url=one.url, headers=headers, timeout=60) as client:
         with one.client() as http:
-            conversations = [start(http, "endless") for _ in range(50)]
-            before = threads(one)
-            waiting = [
-                asyncio.create_task(
-                    client.post(f"/api/v1/conversations/{found}/replies", json={"content": "Go"})
+            before, waiting, replies = threads(one), [], []
+            for _ in range(5):
+                conversations = [start(http, "endless") for _ in range(10)]
+                waiting += [asyncio.create_task(count(client, found)) for found in conversations]
+                replies += await asyncio.gather(
+                    *(asyncio.to_thread(begun, one, found) for found in conversations)
                 )
-                for found in conversations
-            ]
-            replies = await asyncio.to_thread(all_streaming, http, conversations)
             during = threads(one)
             for reply in replies:
                 await asyncio.to_thread(http.post, f"/api/v1/replies/{reply}/stop")
             answers = await asyncio.gather(*waiting)
-    assert [answer.json()["reply"]["status"] for answer in answers] == ["stopped"] * 50
+    assert [answer["reply"]["status"] for answer in answers] == ["stopped"] * 50
     assert during - before < 25
 
 
-def all_streaming(http: httpx.Client, conversations: list[str]) -> list[str]:
-    """The replies' ids, once every one of them has begun."""
+async def count(client: httpx.AsyncClient, conversation: str) -> dict[str, Any]:
+    answer = await client.post(f"/api/v1/conversations/{conversation}/replies", json={"content": "Go"})
+    found: dict[str, Any] = answer.json()
+    return found
 
-    def begun(conversation: str) -> str | None:
+
+def begun(chatcore: Chatcore, conversation: str) -> str:
+    """The id of the conversation's reply, once it is being made."""
+
+    def found() -> str | None:
         leaf = http.get(f"/api/v1/conversations/{conversation}/").json()["active_leaf"]
-        return (
-            leaf if leaf and http.get(f"/api/v1/messages/{leaf}/").json()["status"] == "streaming" else None
-        )
+        status = leaf and http.get(f"/api/v1/messages/{leaf}/").json()["status"]
+        return str(leaf) if status == "streaming" else None
 
-    return [wait_for(lambda found=found: begun(found)) for found in conversations]
+    with chatcore.client() as http:
+        reply: str = wait_for(found)
+        return reply
 
 
 def threads(chatcore: Chatcore) -> int:

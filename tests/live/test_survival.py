@@ -80,25 +80,28 @@ async def test_a_database_that_drops_every_connection_costs_no_word(gates: Path)
 
 @pytest.mark.xdist_group("survival")
 async def test_a_redis_that_restarts_loses_nothing_durable(gates: Path) -> None:
-    with RedisServer() as redis, Chatcore(scripts=scripts(gates), redis_url=redis.url) as chatcore:
-        with chatcore.client() as http:
-            conversation = start(http, "long")
-            async with live(chatcore) as watcher:
-                await watcher.send("subscribe", conversation=conversation)
-                await watcher.until("subscribed")
-                reply = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
-                await watcher.until(lambda frame: "word30 " in frame["data"].get("text", ""))
-                await asyncio.to_thread(redis.stop)
-                await asyncio.to_thread(redis.start)
-                ended = await watcher.until("reply.completed")
-            assert ended["data"]["text"] == LONG
-            assert wait_for_end(http, reply)["attempt"] == 1
-            async with live(chatcore) as again:
-                await again.send("subscribe", conversation=conversation)
-                await again.until("subscribed")
-                second = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
-                await again.until("reply.completed")
-            assert again.text_of(second) == LONG
+    with (
+        RedisServer() as redis,
+        Chatcore(scripts=scripts(gates), redis_url=redis.url) as chatcore,
+        chatcore.client() as http,
+    ):
+        conversation = start(http, "long")
+        async with live(chatcore) as watcher:
+            await watcher.send("subscribe", conversation=conversation)
+            await watcher.until("subscribed")
+            reply = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
+            await watcher.until(lambda frame: "word30 " in frame["data"].get("text", ""))
+            await asyncio.to_thread(redis.stop)
+            await asyncio.to_thread(redis.start)
+            ended = await watcher.until("reply.completed")
+        assert ended["data"]["text"] == LONG
+        assert wait_for_end(http, reply)["attempt"] == 1
+        async with live(chatcore) as again:
+            await again.send("subscribe", conversation=conversation)
+            await again.until("subscribed")
+            second = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
+            await again.until("reply.completed")
+        assert again.text_of(second) == LONG
 
 
 def cut_connections(database: str) -> None:

@@ -28,11 +28,16 @@ TITLES = {"two": "web and worker", "one": "one process"}
 
 
 def run() -> list[Figure]:
-    with installation.postgres(), installation.upstream() as address, RedisServer() as redis:
-        with Chatcore(redis_url=redis.url) as two, Chatcore() as one:
-            for chatcore in (two, one):
-                installation.add_models(chatcore, "openai", address, {MODEL: MODEL})
-            samples = asyncio.run(_measure(two, one, address))
+    with (
+        installation.postgres(),
+        installation.upstream() as address,
+        RedisServer() as redis,
+        Chatcore(redis_url=redis.url) as two,
+        Chatcore() as one,
+    ):
+        for chatcore in (two, one):
+            installation.add_models(chatcore, "openai", address, {MODEL: MODEL})
+        samples = asyncio.run(_measure(two, one, address))
     direct = median(samples["direct"])
     return [
         _figure(f"B3 first delta, {title}", samples[form], percent, direct)
@@ -44,7 +49,9 @@ def run() -> list[Figure]:
 def _figure(title: str, samples: list[float], percent: int, direct: float) -> Figure:
     value = quantiles(samples, n=100)[percent - 1]
     goal = GOALS[percent]
-    return Figure(f"{title}, p{percent}", value, "ms", direct, value / direct, f"<= {goal:g} ms", value <= goal)
+    return Figure(
+        f"{title}, p{percent}", value, "ms", direct, value / direct, f"<= {goal:g} ms", value <= goal
+    )
 
 
 async def _measure(two: Chatcore, one: Chatcore, address: str) -> dict[str, list[float]]:

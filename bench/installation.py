@@ -44,8 +44,6 @@ def upstream() -> Iterator[str]:
             process.terminate()
 
 
-def add_models(
-    chatcore: Chatcore, kind: str, address: str, names: dict[str, str], **options: object
-) -> None:
+def add_models(chatcore: Chatcore, kind: str, address: str, names: dict[str, str], **options: object) -> None:
     """Models of one provider at `address`: their names here, and the names it knows them by."""
     chatcore.manage("shell", "--no-imports", "-c", FURNISH.format(given=(kind, address, options, names)))

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 
+from django.db.models import prefetch_related_objects
+
 from chatcore.llm.types import ModelRequest, Role, Turn
 from conversations.claims import Claim
-from conversations.models import Conversation, Message
+from conversations.models import Message
 
 MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
@@ -17,9 +19,10 @@ def build_request(claim: Claim) -> ModelRequest:
 
     `model` is empty: routing names the model as each deployment knows it.
     """
-    conversation = Conversation.objects.select_related("model").get(id=claim.conversation_id)
-    reply = Message.objects.select_related("model").get(id=claim.id)
+    reply = Message.objects.select_related("conversation", "model").get(id=claim.id)
+    conversation = reply.conversation
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
+    prefetch_related_objects([message for message in path if message.integration_id], "integration")
     turns = [turn for message in path if (turn := _turn(message))]
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
     kept = _newest_that_fit(turns, window * CHARACTERS_PER_TOKEN - len(conversation.system))

@@ -10,7 +10,7 @@ from chatcore.realtime.hub import hub
 from conversations.claims import Claim, Progress
 from conversations.events import ReplyDelta
 
-DELTA_SECONDS = 0.04
+DELTA_MILLISECONDS = 40
 _NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 Part = Literal["text", "reasoning"]
@@ -41,8 +41,9 @@ class GrowingText:
 class ReplyStream:
     """What the model has said so far under one claim.
 
-    The first delta goes out at once, later ones at most every 40 ms. U+0000 and lone surrogates, which Postgres
-    cannot hold, are left out or replaced.
+    The first delta goes out at once, later ones at the ticks of a 40 ms clock that all replies share: what leaves
+    together costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
+    replaced.
     """
 
     def __init__(
@@ -109,10 +110,17 @@ class ReplyStream:
         self.parts[name].append(text)
         if self._timer is None:
             self.flush()
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._tick)
+            self._timer = _at_next_tick(self._tick)
 
     def _tick(self) -> None:
         self._timer = None
         if any(part.sent < part.length for part in self.parts.values()):
             self.flush()
-            self._timer = asyncio.get_running_loop().call_later(DELTA_SECONDS, self._tick)
+            self._timer = _at_next_tick(self._tick)
+
+
+def _at_next_tick(call: Callable[[], None]) -> asyncio.TimerHandle:
+    """In whole milliseconds, so that a tick is never its own next one."""
+    loop = asyncio.get_running_loop()
+    passed = round(loop.time() * 1000) // DELTA_MILLISECONDS
+    return loop.call_at((passed + 1) * DELTA_MILLISECONDS / 1000, call)

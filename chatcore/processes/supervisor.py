@@ -1,6 +1,7 @@
 """Runs the parts of a process in one event loop, and stops them one after the other on a signal."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,7 @@ def supervise(make_parts: Callable[[], Sequence[Part]], abandon: Callable[[], No
 async def _supervise(make_parts: Callable[[], Sequence[Part]], abandon: Callable[[], None]) -> None:
     stopping = _on_signals(abandon)
     parts = make_parts()
+    gc.freeze()  # what is loaded by now stays: looking through it again and again would stop everything for 0.1 s
     tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)

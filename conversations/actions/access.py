@@ -23,9 +23,10 @@ def find_conversation(
 
 def lock_conversation(principal: Principal, conversation_id: uuid.UUID, grant: str) -> Conversation:
     """The conversation, locked until the transaction ends: what is added to it is added one after the other."""
-    find_conversation(principal, conversation_id, grant)
+    principal.require_any(grant)
+    allowed = Conversation.objects.for_principal(principal, grant)
     locked: Conversation | None = (
-        Conversation.objects.select_for_update(no_key=True).filter(id=conversation_id).first()
+        allowed.select_for_update(no_key=True, of=("self",)).filter(id=conversation_id).first()
     )
     if locked is None:
         raise NotFound
@@ -40,8 +41,8 @@ def find_message(principal: Principal, message_id: uuid.UUID, grant: str = "mess
     return found
 
 
-def find_model(principal: Principal, name: str | None, *, otherwise: Model | None = None) -> Model:
-    """The model of that name, else the conversation's own if it may still be used, else the default one."""
+def find_model(principal: Principal, name: str | None, *, otherwise: uuid.UUID | None = None) -> Model:
+    """The model of that name, else the one whose id is `otherwise` if it may still be used, else the default."""
     usable = Model.objects.for_principal(principal)
     if name:
         chosen = usable.named(name)
@@ -49,12 +50,9 @@ def find_model(principal: Principal, name: str | None, *, otherwise: Model | Non
             detail = f"There is no model {name!r} for you. GET /api/v1/models/ lists those you may use."
             raise Invalid(detail, errors=[FieldProblem("/model", detail, "unknown_model")])
         return chosen
-    if (
-        otherwise is not None
-        and principal.may("models:use", otherwise.name)
-        and usable.filter(id=otherwise.id).exists()
-    ):
-        return otherwise
+    usual = usable.filter(id=otherwise).first() if otherwise else None
+    if usual is not None and principal.may("models:use", usual.name):
+        return usual
     default = Model.objects.default_for(principal)
     if default is None or not principal.may("models:use", default.name):
         raise NoModel

@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.replies import new_reply, queue_reply
+from conversations.actions.replies import new_reply
+from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
 from conversations.models import Conversation, Member, Message
 from conversations.texts import checked_params, checked_text
@@ -48,12 +50,12 @@ def post_message(
 
     A reply still running above it is waited for: replies of one branch are made one after the other.
     """
-    text = checked_text(text)
+    text, params = checked_text(text), checked_params(params or {})
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if client_id is not None and (posted := _posted_before(conversation, client_id)):
         return posted
     parent_id = conversation.active_leaf_id if parent == LEAF else _checked_parent(conversation, parent)
-    responder = find_model(principal, model, otherwise=conversation.model) if respond else None
+    responder = find_model(principal, model, otherwise=conversation.model_id) if respond else None
     message = Message(
         workspace_id=conversation.workspace_id,
         conversation=conversation,
@@ -64,7 +66,7 @@ def post_message(
         text=text,
         client_id=client_id,
     )
-    reply = new_reply(responder, checked_params(params or {}), reply_id) if responder else None
+    reply = new_reply(principal, message, responder, params, reply_id) if responder else None
     return _add(principal, conversation, message, reply)
 
 
@@ -110,18 +112,22 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
 
 
 def _add(principal: Principal, conversation: Conversation, message: Message, reply: Message | None) -> Posted:
-    message.save(force_insert=True)
-    audience = audience_of(conversation.id)
-    created = events.MessageCreated(
-        message=message.id,
-        parent=message.parent_id,
-        author=message.author,
-        text=message.text,
-        client_id=message.client_id,
-    )
-    announce(*events.about(conversation, audience, events.actor_of(principal), created))
+    bodies: list[EventBody] = [
+        events.MessageCreated(
+            message=message.id,
+            parent=message.parent_id,
+            author=message.author,
+            text=message.text,
+            client_id=message.client_id,
+        )
+    ]
     if reply:
-        queue_reply(principal, conversation, message, reply, audience)
+        bodies.append(events.ReplyQueued(**events.reply_state(reply)))
+    Message.objects.bulk_create([message, reply] if reply else [message])
+    audience = audience_of(conversation.id)
+    announce(*events.about(conversation, audience, events.actor_of(principal), *bodies))
+    if reply:
+        enqueue_answer(reply.id)
     now = timezone.now()
     conversation.active_leaf = reply or message
     conversation.last_message_at = now

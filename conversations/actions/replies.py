@@ -22,11 +22,19 @@ WRITE = "replies:write"
 
 
 def new_reply(
-    model: Model, params: dict[str, Any] | None = None, reply_id: uuid.UUID | None = None
+    principal: Principal,
+    parent: Message,
+    model: Model,
+    params: dict[str, Any] | None = None,
+    reply_id: uuid.UUID | None = None,
 ) -> Message:
-    """A reply by the model, not stored yet."""
+    """A reply by the model to `parent`, waiting for a worker. Not stored yet; `parent` need not be."""
     return Message(
         id=reply_id or uuid7(),
+        workspace_id=parent.workspace_id,
+        conversation_id=parent.conversation_id,
+        parent=parent,
+        user=principal.user,
         author=Message.Author.ASSISTANT,
         status=Message.Status.QUEUED,
         model=model,
@@ -34,22 +42,6 @@ def new_reply(
         model_label=model.label,
         params=params or {},
     )
-
-
-def queue_reply(
-    principal: Principal,
-    conversation: Conversation,
-    parent: Message,
-    reply: Message,
-    audience: list[uuid.UUID],
-) -> None:
-    """Store a new reply to `parent` that waits for a worker. Runs inside the caller's transaction."""
-    reply.workspace_id = conversation.workspace_id
-    reply.conversation = conversation
-    reply.parent = parent
-    reply.user = principal.user
-    reply.save(force_insert=True)
-    _enqueue(principal, conversation, reply, audience)
 
 
 @transaction.atomic
@@ -84,7 +76,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
         raise StillRunning
     if reply.status == Message.Status.DONE:
         raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
-    responder = find_model(principal, model, otherwise=reply.model or conversation.model)
+    responder = find_model(principal, model, otherwise=reply.model_id or conversation.model_id)
     reply.model, reply.model_name, reply.model_label = responder, responder.name, responder.label
     reply.status = Message.Status.QUEUED
     reply.text = reply.reasoning = reply.finish_reason = ""
@@ -92,7 +84,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     reply.route = []
     reply.restarts = 0
     reply.save()
-    _enqueue(principal, conversation, reply, audience_of(conversation.id))
+    _enqueue(principal, conversation, reply)
     return reply
 
 
@@ -107,19 +99,18 @@ def regenerate_reply(
         raise StillRunning
     if old.parent is None:
         raise NotAReply("This reply answers no message, so there is nothing to answer again.")
-    responder = find_model(principal, model, otherwise=old.model or conversation.model)
-    reply = new_reply(responder, old.params, new_id)
-    queue_reply(principal, conversation, old.parent, reply, audience_of(conversation.id))
+    responder = find_model(principal, model, otherwise=old.model_id or conversation.model_id)
+    reply = new_reply(principal, old.parent, responder, old.params, new_id)
+    reply.save(force_insert=True)
+    _enqueue(principal, conversation, reply)
     conversation.active_leaf = reply
     conversation.save(update_fields=["active_leaf"])
     return reply
 
 
-def _enqueue(
-    principal: Principal, conversation: Conversation, reply: Message, audience: list[uuid.UUID]
-) -> None:
+def _enqueue(principal: Principal, conversation: Conversation, reply: Message) -> None:
     body = events.ReplyQueued(**events.reply_state(reply))
-    announce(*events.about(conversation, audience, events.actor_of(principal), body))
+    announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
     enqueue_answer(reply.id)
 
 

@@ -1,9 +1,9 @@
-"""What a person needs to see: every text stands out from its ground, in both themes."""
+"""What people need to see and reach: contrast, widths, names and regions, in both themes."""
 
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.acting import chat, expect_done, last
 from tests.browser.conftest import Gate, OpenPage
@@ -78,3 +78,75 @@ def test_every_text_of_the_other_pages_stands_out(open_page: OpenPage, theme: Th
     for path in ("/accounts/2fa/", "/accounts/password/change/", "/accounts/logout/"):
         page.goto(path)
         assert faint_texts(page) == [], path
+
+
+PAGES = (
+    "/",
+    "/conversations/",
+    "/archived/",
+    "/accounts/password/change/",
+    "/accounts/2fa/",
+    "/accounts/2fa/totp/activate/",
+    "/accounts/email/",
+    "/accounts/logout/",
+)
+
+
+@pytest.mark.parametrize("width", [320, 820, 1440])
+def test_no_page_is_wider_than_its_window_or_complains(open_page: OpenPage, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 720})
+
+    for path in PAGES:
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_thread_with_everything_fits_the_smallest_screen(open_page: OpenPage, gate: Gate) -> None:
+    gate.open()
+    page = open_page(viewport={"width": 320, "height": 640})
+    chat(page, "w" * 400, "Rich")
+    expect_done(page, "at last.")
+
+    box = "document.querySelector('[data-scroll]')"
+    assert page.evaluate(f"{box}.scrollWidth <= {box}.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_everything_that_can_be_pressed_has_a_name(open_page: OpenPage) -> None:
+    page = open_page()
+    chat(page, "Hello", "Echo")
+    expect_done(page, "Hello")
+
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    pressed = {
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "radio",
+        "checkbox",
+        "menuitem",
+        "option",
+    }
+    nameless = [
+        node
+        for node in tree
+        if not node["ignored"] and node["role"]["value"] in pressed and not node.get("name", {}).get("value")
+    ]
+
+    assert nameless == []
+
+
+def test_every_page_names_its_regions(open_page: OpenPage) -> None:
+    page = open_page()
+
+    expect(page.get_by_role("main")).to_have_count(1)
+    expect(page.get_by_role("navigation", name="Conversations")).to_have_count(1)
+    expect(page.get_by_role("search")).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    page.keyboard.press("Tab")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") != "BODY"

@@ -80,9 +80,12 @@ STREAM = re.compile(r"stream-(\d+)x(\d+)")
 
 
 def named(model: str) -> Plan:
-    """The plan a model's name stands for; `stream-200x10` is 200 pieces 10 ms apart; anything else is well."""
+    """The plan a model's name stands for; `stream-200x10` is 200 pieces 10 ms apart; anything else is well.
+
+    The pieces differ: LiteLLM takes a hundred equal ones for a model caught in a loop, and ends the answer.
+    """
     match = STREAM.fullmatch(model)
     if match:
         count, milliseconds = int(match[1]), int(match[2])
-        return Plan(pieces=(" word",) * count, pause=milliseconds / 1000)
+        return Plan(pieces=tuple(f" word{number}" for number in range(count)), pause=milliseconds / 1000)
     return NAMED.get(model, Plan())

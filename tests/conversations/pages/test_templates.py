@@ -7,7 +7,7 @@ from pathlib import Path
 import django_htmx
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 MODULES = ROOT / "static" / "js"
 

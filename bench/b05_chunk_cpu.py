@@ -16,7 +16,7 @@ from tests.running import Chatcore
 from tests.servers import RedisServer
 
 REPLIES = 10
-SHORT, LONG = 100, 400  # chunks; at 10 ms each
+SHORT, LONG = 100, 300  # chunks; at 10 ms each
 ROUNDS = 3
 KINDS = {"openai": {}, "litellm": {"vendor": "openai"}}
 SETTLE_SECONDS = 0.5

@@ -2,12 +2,10 @@
 import { ask, parse, thread } from "./page.js";
 import { keepPlace } from "./follow.js";
 
-const nearby = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) load(entry.target);
-}, { rootMargin: "800px 0px" });
+let nearby;
 
 async function load(link) {
-  nearby.unobserve(link);
+  nearby?.disconnect();
   const url = new URL(link.href);
   let html;
   try {
@@ -23,9 +21,14 @@ async function load(link) {
 }
 
 function observe() {
-  nearby.disconnect();
+  nearby?.disconnect();
   const link = document.getElementById("older");
-  if (link) nearby.observe(link);
+  if (!link) return;
+  nearby = new IntersectionObserver(
+    ([entry]) => entry.isIntersecting && load(link),
+    { root: document.querySelector("[data-scroll]"), rootMargin: "800px 0px" },
+  );
+  nearby.observe(link);
 }
 
 document.addEventListener("click", (event) => {

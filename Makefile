@@ -10,7 +10,8 @@ run: $(VENV)/run.stamp  ## start everything on this machine
 	@exec $(BIN)/python manage.py up
 
 test: $(VENV)/dev.stamp  ## the whole suite, on embedded Postgres and a real Redis
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --ignore tests/browser
+	$(BIN)/pytest -n 2 --dist loadgroup tests/browser
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
-
-from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 EMAIL, PASSWORD = "nora@example.com", "correct horse battery staple"
@@ -205,6 +204,13 @@ def manage(environment: dict[str, str], *words: str) -> str:
     return subprocess.run(
         command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     ).stdout
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def wait_for(url: str) -> None:

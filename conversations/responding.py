@@ -68,8 +68,8 @@ async def respond(request: HttpRequest, find_conversation: Callable[[], uuid.UUI
     if not streams and seconds is None:
         return _accepted(await sync_to_async(ask)(reply_id))
     watch = ReplyWatch(await sync_to_async(find_conversation)(), reply_id)
+    await watch.open()
     try:
-        await watch.open()
         posted = await sync_to_async(ask)(reply_id)
     except BaseException:
         await watch.close()

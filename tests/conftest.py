@@ -6,6 +6,13 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop running, in which coroutine tests cannot start theirs."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 JOB_TABLES = "procrastinate_jobs, procrastinate_workers, procrastinate_events, procrastinate_periodic_defers"
 
 

@@ -10,8 +10,7 @@ document.addEventListener("message:grown", (event) => {
   const id = event.target.dataset.message;
   if (spoken.message !== id) spoken = { message: id, text: "", at: 0 };
   const { text, offset } = event.detail;
-  if (offset === 0) spoken.text = text;
-  else spoken.text += text;
+  spoken.text = spoken.text.slice(0, offset) + text;
   speak();
 });
 
@@ -21,7 +20,11 @@ function speak() {
 }
 
 function say(sentence) {
-  const plain = sentence.replace(/```[\s\S]*?(```|$)/g, region.dataset.code).replace(/[*_`#>|]/g, "").trim();
+  const plain = sentence
+    .replace(/```[\s\S]*?(```|$)/g, region.dataset.code)
+    .replace(/(^\|.*\n?)+/gm, region.dataset.table)
+    .replace(/[*`#>]|(?<!\w)_|_(?!\w)/g, "")
+    .trim();
   if (!plain) return;
   const line = document.createElement("p");
   line.textContent = plain;
@@ -31,7 +34,7 @@ function say(sentence) {
 
 document.addEventListener("message:settled", (event) => {
   if (event.target.dataset.message !== spoken.message || !messageById(spoken.message)) return;
-  say(spoken.text.slice(spoken.at));
+  say(event.detail.text.slice(spoken.at));
   say(region.dataset.done);
   spoken = { message: "", text: "", at: 0 };
 });

@@ -48,7 +48,7 @@ function redrawn({ detail: { data } }) {
     const fresh = await drawing(data.message);
     forget(data.message);
     keepPlace(() => update(message, fresh));
-    message.dispatchEvent(new CustomEvent("message:settled", { bubbles: true }));
+    message.dispatchEvent(new CustomEvent("message:settled", { bubbles: true, detail: { text: data.text ?? "" } }));
   });
 }
 

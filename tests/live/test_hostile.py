@@ -1,5 +1,6 @@
 """Requests that mean harm: a running Chatcore answers them as its document says, or cuts them, and goes on."""
 
+import contextlib
 import functools
 import json
 import re
@@ -63,13 +64,16 @@ def something_real(http: httpx.Client, path: str) -> str:
 
 
 def exchange(chatcore: Chatcore, request: bytes) -> bytes:
-    """What the server says to these bytes until it closes, or for a second after its last word."""
-    with socket.create_connection(("127.0.0.1", chatcore.ports[0]), timeout=20) as wire:
+    """What the server says to these bytes until it closes; one that closes first may cut its last words."""
+    said = b""
+    with (
+        socket.create_connection(("127.0.0.1", chatcore.ports[0]), timeout=20) as wire,
+        contextlib.suppress(ConnectionError),
+    ):
         wire.sendall(request)
-        said = b""
         while piece := wire.recv(65_536):
             said += piece
-        return said
+    return said
 
 
 def request(chatcore: Chatcore, line: str, *headers: str, body: bytes = b"") -> bytes:
@@ -105,7 +109,8 @@ NO_HTTP = {
 
 @pytest.mark.parametrize("name", NO_HTTP)
 def test_what_is_no_http_is_refused_and_cut(one: Chatcore, name: str) -> None:
-    assert status(exchange(one, NO_HTTP[name])) == 400
+    said = exchange(one, NO_HTTP[name])
+    assert said == b"" or status(said) == 400
 
 
 SECRETS = (b"root:", b"import os", b"SECRET", b"django")

@@ -40,19 +40,25 @@ def counting(http: httpx.Client) -> Iterator[str]:
     """A conversation whose replies never end; they are stopped afterwards."""
     conversation = start(http, "endless")
     yield conversation
-    for message in http.get(f"/api/v1/conversations/{conversation}/messages/").json()["results"]:
-        if message["author"] == "assistant":
-            http.post(f"/api/v1/replies/{message['id']}/stop")
+
+    def stopped() -> bool:
+        messages = http.get(f"/api/v1/conversations/{conversation}/messages/?page_size=200").json()["results"]
+        running = [one["id"] for one in messages if one["status"] in ("queued", "streaming")]
+        for reply in running:
+            http.post(f"/api/v1/replies/{reply}/stop")
+        return not running
+
+    wait_for(stopped)
 
 
 @pytest.mark.parametrize("header", ["Prefer: wait=25", "Accept: text/event-stream"])
 def test_whoever_leaves_is_no_longer_watched_for_and_the_reply_goes_on(many: Chatcore, header: str) -> None:
     with many.client() as http, counting(http) as conversation:
         wire = asking(many, conversation, header)
-        wait_for(lambda: watched(many, conversation))
+        reply = wait_for(lambda: http.get(f"/api/v1/conversations/{conversation}/").json()["active_leaf"])
+        assert watched(many, conversation)
         wire.close()
         wait_for(lambda: not watched(many, conversation))
-        reply = http.get(f"/api/v1/conversations/{conversation}/").json()["active_leaf"]
         assert http.get(f"/api/v1/messages/{reply}/").json()["status"] in ("queued", "streaming")
 
 

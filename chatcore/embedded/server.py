@@ -32,7 +32,8 @@ SETTINGS = {
     "logging_collector": "off",
     "log_line_prefix": "%m [%p] ",
 }
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# For throw-away data, as in tests: many installations share one such server.
+CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
 
 
 class Server:

@@ -47,6 +47,8 @@ class Hub:
         self._outbox: list[tuple[str, dict[str, Any]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._joined: set[str] = set()
+        self._syncing = asyncio.Lock()
+        self._next_sync: asyncio.Task[None] | None = None
         self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,9 +68,10 @@ class Hub:
 
     async def stop(self) -> None:
         """Send what waits, let go of Redis, and forget every watcher."""
-        for task in self._tasks:
+        tasks = [*self._tasks, self._next_sync] if self._next_sync else self._tasks
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._flushing:
             await asyncio.gather(self._flushing, return_exceptions=True)
         if self.layered and self._loop:
@@ -199,21 +202,32 @@ class Hub:
                 self.deliver(message["group"], json.loads(text))
 
     async def _sync_groups(self) -> None:
-        """Make the layer's groups equal to the wanted ones; what fails is tried again by `_keep_groups`."""
+        """Wait for a round that begins after now; whoever comes before it has begun shares it."""
         if not self.layered or not self._channel:
             return
-        wanted = {group for group in self.groups if not group.startswith(LOCAL)}
-        for group in wanted - self._joined:
-            try:
-                await asyncio.wait_for(self._layer().group_add(group, self._channel), PUBLISH_TIMEOUT)
-            except Exception as error:
-                log.warning("Could not join %s (%s); trying again", group, error)
-                return
-            self._joined.add(group)
-        for group in self._joined - wanted:
-            self._joined.discard(group)
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(self._layer().group_discard(group, self._channel), PUBLISH_TIMEOUT)
+        if self._next_sync is None:
+            self._next_sync = asyncio.get_running_loop().create_task(self._sync_once())
+        await asyncio.shield(self._next_sync)
+
+    async def _sync_once(self) -> None:
+        """Make the layer's groups equal to the wanted ones; what fails is tried again by `_keep_groups`.
+
+        One round at a time: a leaving that overtakes a later joining would leave watchers without their frames.
+        """
+        async with self._syncing:
+            self._next_sync = None
+            wanted = {group for group in self.groups if not group.startswith(LOCAL)}
+            for group in wanted - self._joined:
+                try:
+                    await asyncio.wait_for(self._layer().group_add(group, self._channel), PUBLISH_TIMEOUT)
+                except Exception as error:
+                    log.warning("Could not join %s (%s); trying again", group, error)
+                    return
+                self._joined.add(group)
+            for group in self._joined - wanted:
+                self._joined.discard(group)
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(self._layer().group_discard(group, self._channel), PUBLISH_TIMEOUT)
 
     async def _keep_groups(self) -> None:
         while True:

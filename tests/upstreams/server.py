@@ -149,10 +149,19 @@ class Upstream:
         self.url = f"http://127.0.0.1:{port}"
 
     def stop(self) -> None:
-        self._run(self._runner.cleanup())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _end(self) -> None:
+        """A connection whose client reads no more would wait for it; the loop has to outlive them all."""
+        assert self._runner.server
+        for connection in self._runner.server.connections:
+            if connection.transport:
+                connection.transport.abort()
+        await self._runner.cleanup()
+        await asyncio.sleep(0)
 
     def _run(self, work: Awaitable[None]) -> None:
         async def awaited() -> None:

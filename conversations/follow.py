@@ -36,8 +36,8 @@ class ReplyWatch:
     async def open(self) -> None:
         await follow_conversation(self.conversation_id, self, "text")
 
-    async def close(self) -> None:
-        await unfollow_conversation(self.conversation_id, self, "text")
+    def close(self) -> None:
+        unfollow_conversation(self.conversation_id, self, "text")
 
     def receive(self, frame: Frame) -> None:
         if frame.body["data"].get("message") == str(self.reply_id) and not self._frames.full():

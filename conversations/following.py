@@ -102,9 +102,10 @@ class Following:
     def __init__(self, conversation_id: uuid.UUID) -> None:
         self.conversation_id = conversation_id
         self.replies: dict[str, FollowedReply] = {}
-        self.watchers = 0
+        self.watchers: set[tuple[Watcher, Form]] = set()
         self.ready = asyncio.Event()
         self._group = f"conversation.{conversation_id}"
+        self._opening: asyncio.Task[None] | None = None
         self._rereading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._drawing: asyncio.Task[None] | None = None
@@ -116,16 +117,22 @@ class Following:
     def is_drawing(self) -> bool:
         return self.group("html") in hub.groups
 
-    async def open(self) -> None:
+    async def opened(self) -> None:
+        """Until it listens and knows what is saved. The opening is nobody's own: whoever came first may go first."""
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
         await hub.join(self, self._group)
         await self._read_saved()
         self.ready.set()
 
-    async def close(self) -> None:
-        await hub.leave(self, self._group)
+    def close(self) -> None:
+        hub.leave(self, self._group)
         if self._timer:
             self._timer.cancel()
-        for task in (self._rereading, self._drawing):
+        for task in (self._opening, self._rereading, self._drawing):
             if task:
                 task.cancel()
 
@@ -209,31 +216,26 @@ async def follow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form
 
     The caller has checked permission. `unfollow_conversation` undoes it.
     """
-    following = _followings.get(conversation_id)
-    if following is None:
-        following = _followings[conversation_id] = Following(conversation_id)
-        following.watchers = 1
-        try:
-            await following.open()
-        except BaseException:
-            following.ready.set()
-            _followings.pop(conversation_id, None)
-            raise
-    else:
-        following.watchers += 1
-        await following.ready.wait()
-    await hub.join(watcher, following.group(form))
-    for reply in tuple(following.replies.values()):
-        for body in await reply.snapshot(form):
-            watcher.receive(Frame(body))
+    following = _followings.setdefault(conversation_id, Following(conversation_id))
+    following.watchers.add((watcher, form))
+    try:
+        await following.opened()
+        await hub.join(watcher, following.group(form))
+        for reply in tuple(following.replies.values()):
+            for body in await reply.snapshot(form):
+                watcher.receive(Frame(body))
+    except BaseException:
+        unfollow_conversation(conversation_id, watcher, form)
+        raise
 
 
-async def unfollow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
+def unfollow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
+    """Safe to repeat."""
     following = _followings.get(conversation_id)
     if following is None:
         return
-    await hub.leave(watcher, following.group(form))
-    following.watchers -= 1
-    if following.watchers <= 0:
+    hub.leave(watcher, following.group(form))
+    following.watchers.discard((watcher, form))
+    if not following.watchers:
         del _followings[conversation_id]
-        await following.close()
+        following.close()

@@ -72,13 +72,13 @@ async def respond(request: HttpRequest, find_conversation: Callable[[], uuid.UUI
     try:
         posted = await sync_to_async(ask)(reply_id)
     except BaseException:
-        await watch.close()
+        watch.close()
         raise
     if posted.reply is None:
-        await watch.close()
+        watch.close()
         return _accepted(posted)
     if posted.reply.id != reply_id:  # it was there before, and may have said much already
-        await watch.close()
+        watch.close()
         watch = ReplyWatch(watch.conversation_id, posted.reply.id)
         await watch.open()
     if streams:

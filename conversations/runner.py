@@ -61,7 +61,7 @@ class Runner:
         for task in (*tasks, *self._loops):
             task.cancel()
         await asyncio.gather(*tasks, *self._loops, return_exceptions=True)
-        await hub.leave(self, STOP_GROUP)
+        hub.leave(self, STOP_GROUP)
         if left:
             await offload(release, left)
 

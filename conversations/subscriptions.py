@@ -33,8 +33,8 @@ class ConversationSubscription:
             return False
         return True
 
-    async def close(self) -> None:
-        await unfollow_conversation(self._conversation_id, self._watcher, self._form)
+    def close(self) -> None:
+        unfollow_conversation(self._conversation_id, self._watcher, self._form)
 
 
 async def subscribe(

@@ -7,10 +7,18 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright keeps an event loop running, in which coroutine tests cannot start theirs."""
+    """Browser tests last: Playwright keeps an event loop running, in which coroutine tests cannot start theirs.
+
+    Tests of one installation run in one process, so that it is started once.
+    """
     items.sort(key=lambda item: "browser" in item.path.parts)
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
+        if "live" in item.path.parts and (form or "many" in names or "one" in names):
+            item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
 
 
 JOB_TABLES = "procrastinate_jobs, procrastinate_workers, procrastinate_events, procrastinate_periodic_defers"

@@ -51,10 +51,10 @@ async def opened(connection: Connection) -> None:
     open_connections.add(connection)
 
 
-async def closed(connection: Connection) -> None:
+def closed(connection: Connection) -> None:
     open_connections.discard(connection)
     if not open_connections:
-        await hub.leave(_access_watcher, ACCESS_GROUP)
+        hub.leave(_access_watcher, ACCESS_GROUP)
 
 
 def access_changed(

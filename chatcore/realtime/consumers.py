@@ -95,10 +95,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.principal is None:
             return
         self.rechecking.cancel()
-        await connections.closed(self)
+        connections.closed(self)
         for subscription in self.subscriptions.values():
-            await subscription.close()
-        await hub.leave(self.outgoing, *self.groups_joined)
+            subscription.close()
+        hub.leave(self.outgoing, *self.groups_joined)
         await self.outgoing.stop()
 
     # --- From the server to the client -------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for name, subscription in tuple(self.subscriptions.items()):
             if not await subscription.allowed():
                 del self.subscriptions[name]
-                await subscription.close()
+                subscription.close()
                 self._say("unsubscribed", {"conversation": str(name)})
 
     # --- From the client to the server -------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _subscribe(self, wanted: SubscribeData, ref: str | None) -> None:
         assert self.principal
         if previous := self.subscriptions.pop(wanted.conversation, None):
-            await previous.close()
+            previous.close()
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise Forbidden(
                 f"A connection holds at most {MAX_SUBSCRIPTIONS} subscriptions. Unsubscribe from one first."
@@ -225,7 +225,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _unsubscribe(self, wanted: UnsubscribeData, ref: str | None) -> None:
         if subscription := self.subscriptions.pop(wanted.conversation, None):
-            await subscription.close()
+            subscription.close()
         self._say("unsubscribed", {"conversation": str(wanted.conversation)}, ref)
 
     async def _refuse(self, problem: ChatcoreError, ref: str | None) -> None:

@@ -5,7 +5,6 @@ private header. The wrapper around Django's application swallows that answer and
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -41,7 +40,7 @@ class JsonAnswer:
 class Continuation:
     """Either `answer` (one JSON document) or `events` (server-sent events, each a complete frame); `close` always."""
 
-    close: Callable[[], Awaitable[None]]
+    close: Callable[[], None]
     answer: Callable[[], Awaitable[JsonAnswer]] | None = None
     events: Callable[[], AsyncIterator[str]] | None = None
 
@@ -76,7 +75,7 @@ class HandOver:
             continuation = scope.pop(PLACE) if swallowed is not None else None
         finally:
             if left := scope.pop(PLACE, None):  # the client went away, or something failed behind the view
-                await left.close()
+                left.close()
         if continuation is not None:
             await _continue(continuation, swallowed or [], receive, send)
 
@@ -95,8 +94,7 @@ async def _continue(continuation: Continuation, headers: Headers, receive: Recei
         for task in (working, leaving):
             task.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await continuation.close()
+        continuation.close()
 
 
 async def _write(continuation: Continuation, headers: Headers, send: Send) -> None:

@@ -86,9 +86,11 @@ class Hub:
         await self.start()
         for group in groups:
             self.groups.setdefault(group, set()).add(watcher)
-        await self._sync_groups()
+        if syncing := self._sync_soon():
+            await asyncio.shield(syncing)
 
-    async def leave(self, watcher: Watcher, *groups: str) -> None:
+    def leave(self, watcher: Watcher, *groups: str) -> None:
+        """The watcher hears no more of these groups. It waits for nothing, so nobody's cancelling can undo it."""
         for group in groups:
             watchers = self.groups.get(group)
             if watchers is None:
@@ -96,7 +98,7 @@ class Hub:
             watchers.discard(watcher)
             if not watchers:
                 del self.groups[group]
-        await self._sync_groups()
+        self._sync_soon()
 
     def deliver(self, group: str, body: dict[str, Any]) -> None:
         """Hand a frame to the local watchers of a group; an event only once, whichever way it came."""
@@ -192,7 +194,7 @@ class Hub:
                 if not self._channel:
                     self._channel = await self._layer().new_channel()
                     self._joined.clear()
-                    await self._sync_groups()
+                    self._sync_soon()
                 message = await self._layer().receive(self._channel)
             except Exception as error:
                 log.warning("Redis is not reachable (%s); trying again", error)
@@ -201,15 +203,15 @@ class Hub:
             for text in message.get("frames", ()):
                 self.deliver(message["group"], json.loads(text))
 
-    async def _sync_groups(self) -> None:
-        """Wait for a round that begins after now; whoever comes before it has begun shares it."""
-        if not self.layered or not self._channel:
-            return
+    def _sync_soon(self) -> asyncio.Task[None] | None:
+        """A round of `_sync` that begins after now; whoever comes before it has begun shares it."""
+        if self._loop is None or not self.layered or not self._channel:
+            return None
         if self._next_sync is None:
-            self._next_sync = asyncio.get_running_loop().create_task(self._sync_once())
-        await asyncio.shield(self._next_sync)
+            self._next_sync = self._loop.create_task(self._sync())
+        return self._next_sync
 
-    async def _sync_once(self) -> None:
+    async def _sync(self) -> None:
         """Make the layer's groups equal to the wanted ones; what fails is tried again by `_keep_groups`.
 
         One round at a time: a leaving that overtakes a later joining would leave watchers without their frames.
@@ -232,7 +234,7 @@ class Hub:
     async def _keep_groups(self) -> None:
         while True:
             await asyncio.sleep(REJOIN_SECONDS)
-            await self._sync_groups()
+            self._sync_soon()
 
 
 def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -20,7 +20,7 @@ class Subscription(Protocol):
     async def allowed(self) -> bool:
         """Whether the principal may still hear it."""
 
-    async def close(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Topic(Protocol):

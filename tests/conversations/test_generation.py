@@ -62,7 +62,7 @@ async def ended(runner: Runner, reply: Message) -> Message:
     await watch.open()
     await runner.wake()
     row = await watch.finished(20)
-    await watch.close()
+    watch.close()
     assert row
     assert not row.is_running
     return row
@@ -118,7 +118,7 @@ async def test_a_watcher_gets_every_character_once_wherever_it_joins(runner: Run
             if frame and frame["type"] == "reply.delta":
                 assert frame["data"]["offset"] == len(text)
                 text += frame["data"]["text"]
-        await watching.close()
+        watching.close()
         return text
 
     watchers = [asyncio.create_task(watch())]

@@ -31,7 +31,7 @@ class Client:
         self.sent.append(message)
         self.got.set()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self.closed += 1
 
     async def ask(self, application: Application) -> None:

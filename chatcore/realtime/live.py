@@ -23,7 +23,7 @@ class Wanted(BaseModel):
     after: str | None = Field(
         None, description="A cursor. Left out: no events; the answer's cursor is where to begin."
     )
-    limit: int = Field(100, ge=1, le=1000)
+    limit: int = Field(100, ge=1, le=1000, description="Events at most.")
     conversation: uuid.UUID | None = Field(None, description="Of this conversation alone.")
 
 

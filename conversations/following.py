@@ -154,7 +154,9 @@ class Following:
             return
         if frame.type in ("reply.started", "reply.restarted"):
             self._reply(data["message"], data["attempt"])
-        elif frame.type in ("reply.completed", "reply.failed", "reply.stopped", "reply.queued"):
+        elif frame.type in ("reply.completed", "reply.failed", "reply.stopped"):
+            self._end(data["message"], data["attempt"], data["text"])
+        elif frame.type == "reply.queued":
             self.replies.pop(data["message"], None)
         for form in ("text", "html"):
             hub.deliver(self.group(form), frame.body)
@@ -165,6 +167,12 @@ class Following:
         if known is None or attempt > known.attempt:
             known = self.replies[message_id] = FollowedReply(self, message_id, attempt)
         return known if known.attempt == attempt else None
+
+    def _end(self, message_id: str, attempt: int, text: str) -> None:
+        """Deltas that were lost on the way are made up for: whoever puts them together has the whole text."""
+        if reply := self._reply(message_id, attempt):
+            reply.parts["text"].add(0, text)
+        self.replies.pop(message_id, None)
 
     def _close_hole(self, reply: FollowedReply) -> None:
         if (

@@ -81,8 +81,6 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
     request = await offload(build_request, stream.claim)
     if stream.claim.model_id is None:
-        raise ProviderError("not_found", "the model was deleted")
-    if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")
     answer = routing.answer(
         stream.claim.model_id, request, on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt))

@@ -30,14 +30,17 @@ async def test_a_watcher_sees_a_reply_from_its_question_to_its_end(chatcore: Cha
 
 async def test_one_that_joins_late_has_the_whole_text(chatcore: Chatcore) -> None:
     with chatcore.client() as http:
-        conversation = start(http, "long")
+        conversation = start(http, "endless")
         reply = ask(http, conversation).json()["reply"]["id"]
         async with live(chatcore) as early, live(chatcore, number=chatcore.webs - 1) as late:
             await early.send("subscribe", conversation=conversation)
             await early.until(lambda frame: "word80 " in frame["data"].get("text", ""))
             await late.send("subscribe", conversation=conversation)
-            await late.until("reply.completed")
-    assert late.text_of(reply) == LONG
+            await late.until("reply.delta")
+            await asyncio.to_thread(http.post, f"/api/v1/replies/{reply}/stop")
+            stopped = await late.until("reply.stopped")
+    assert "word80 " in late.text_of(reply)
+    assert late.text_of(reply) == stopped["data"]["text"]
 
 
 async def test_a_page_gets_blocks_that_end_as_a_reload_would_draw_them(one: Chatcore) -> None:

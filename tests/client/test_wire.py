@@ -134,6 +134,18 @@ def test_either_a_key_or_a_token(shell: Any, secrets: dict[str, Any]) -> None:
         shell("http://127.0.0.1", **secrets)
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://127.0.0.1"])
+def test_an_address_that_is_none_is_refused(shell: Any, url: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        shell(url, key="k")
+
+
+def test_a_key_that_is_none_is_refused_without_telling_it(shell: Any) -> None:
+    with pytest.raises(ValueError, match="character") as caught:
+        shell("http://127.0.0.1", key="cc_live_secret\n")
+    assert "secret" not in str(caught.value)
+
+
 # --- Trying again ---------------------------------------------------------------------------------------------------
 
 
@@ -193,8 +205,8 @@ def test_no_server_at_all(connect: Connect) -> None:
 
 
 def test_a_post_is_tried_again_under_the_same_client_id(connect: Connect) -> None:
-    asked = {"message": MESSAGE, "reply": None, "status_url": None}
-    with Wire([RESET], answer(503, UNAVAILABLE, Retry_After="0"), answer(201, asked)) as wire:
+    posted = {"message": MESSAGE, "reply": None, "status_url": None}
+    with Wire([RESET], answer(503, UNAVAILABLE, Retry_After="0"), answer(201, posted)) as wire:
         assert connect(wire.url).messages.post("c", "Hi").message.id == "m"
     sent = {request.json["client_id"] for request in wire.requests}
     assert len(wire.requests) == 3

@@ -170,7 +170,7 @@ class Cable(Listener):
                     reset(connection)
                     server.shutdown(socket.SHUT_RDWR)
                     return
-            connection.shutdown(socket.SHUT_WR)
+            connection.shutdown(socket.SHUT_RDWR)  # which also ends the pump
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

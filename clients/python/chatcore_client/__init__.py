@@ -29,6 +29,7 @@ from chatcore_client.records import (
     Failure,
     Message,
     Model,
+    Posted,
     Restarted,
     Usage,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Model",
     "NotConnected",
     "NotFound",
+    "Posted",
     "RateLimited",
     "ReplyStream",
     "Restarted",

@@ -23,6 +23,11 @@ class Address:
     ) -> None:
         if (key is None) == (token is None):
             raise ValueError("Give either a key or a token.")
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError("The address of a server begins with http:// or https://.")
+        for text in (key, token, workspace):
+            if isinstance(text, str) and not (text.isascii() and text.isprintable()):
+                raise ValueError("A key, token or workspace has a character that none of them has.")
         self._base = base_url.rstrip("/")
         self._secret = key if key is not None else token
         self._workspace = workspace

@@ -32,11 +32,15 @@ REMEMBERED = 20_000  # ids; a server sends at most 5,000 events again
 CONTROL = ("hello", "resync", "reconnect", "subscribed", "unsubscribed", "pong")
 
 
-def poll(settings: Settings, *, after: str | None = None, limit: int | None = None) -> Flow[EventPage]:
-    """One page of what happened after the cursor, for those who cannot keep a connection open."""
-    query = {"after": after, "limit": None if limit is None else str(limit)}
-    request = Request("GET", path("events"), {name: text for name, text in query.items() if text is not None})
-    return EventPage.of((yield from send(settings, request)).json)
+def poll(
+    settings: Settings, *, after: str | None = None, limit: int | None = None, conversation: str | None = None
+) -> Flow[EventPage]:
+    """One page of what happened after the cursor, for those who cannot keep a connection open.
+
+    Without a cursor there are no events in it, and its `cursor` is where to begin.
+    """
+    query = _named(after=after, limit=None if limit is None else str(limit), conversation=conversation)
+    return EventPage.of((yield from send(settings, Request("GET", path("events"), query))).json)
 
 
 class Log:
@@ -72,11 +76,13 @@ def follow_log(
     while True:
         parser = Parser()
         try:
-            yield from open_stream(_request(log.cursor, conversation))
+            yield from open_stream(
+                Request("GET", "/events/", _named(after=log.cursor, conversation=conversation))
+            )
             while chunk := (yield Read()):
                 alive_at = now()
                 for received in parser.feed(chunk):
-                    event = _event(received)
+                    event = Event.of(frame_of(received))
                     failures = 0
                     if event.type == "reconnect":
                         raise _Invited(event.data.get("after"))
@@ -112,13 +118,8 @@ class _Invited(Exception):
         self.seconds = float(after) if isinstance(after, int | float) and 0 <= after <= 60 else 1.0
 
 
-def _request(after: str | None, conversation: str | None) -> Request:
-    query = {"after": after, "conversation": conversation}
-    return Request("GET", "/events/", {name: text for name, text in query.items() if text is not None})
-
-
-def _event(received: ServerSentEvent) -> Event:
-    return Event.of(frame_of(received))
+def _named(**query: str | None) -> dict[str, str]:
+    return {name: text for name, text in query.items() if text is not None}
 
 
 def _move(log: Log, received: ServerSentEvent, event: Event) -> None:

@@ -31,13 +31,14 @@ class Record:
         own = {item.name: item for item in fields(cls) if item.name != "extra"}
         values: dict[str, Any] = {}
         for name, item in own.items():
+            convert, value = item.metadata.get("convert"), data.get(name)
+            is_needed = item.default is MISSING and item.default_factory is MISSING
+            if is_needed and (name not in data or (convert and value is None)):
+                raise UnexpectedAnswer(f"The server sent a {cls.__name__} without {name}.")
             if name not in data:
-                if item.default is MISSING and item.default_factory is MISSING:
-                    raise UnexpectedAnswer(f"The server sent a {cls.__name__} without {name}.")
                 continue
-            convert = item.metadata.get("convert")
             try:
-                values[name] = convert(data[name]) if convert and data[name] is not None else data[name]
+                values[name] = convert(value) if convert and value is not None else value
             except (TypeError, ValueError) as error:
                 raise UnexpectedAnswer(f"The server sent a {cls.__name__} with a bad {name}.") from error
         return cls(**values, extra={name: value for name, value in data.items() if name not in own})
@@ -107,11 +108,20 @@ class Message(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Record):
+class Posted(Record):
     """What a posted message led to: the message, and the reply to it, if one is wanted."""
 
     message: Message = field(metadata=_as(Message.of))
     reply: Message | None = field(metadata=_as(Message.of), default=None)
+    status_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Record):
+    """A message and the reply to it. `status_url` is where the reply can be read."""
+
+    message: Message = field(metadata=_as(Message.of))
+    reply: Message = field(metadata=_as(Message.of))
     status_url: str | None = None
 
 

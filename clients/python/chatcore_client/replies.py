@@ -157,7 +157,7 @@ def _again(settings: Settings, address: str, body: Mapping[str, Any], wait: floa
 
 
 def _awaited(settings: Settings, asked: Asked, seconds: float) -> Flow[Asked]:
-    if asked.reply is None or not asked.reply.is_running or seconds <= 0:
+    if not asked.reply.is_running or seconds <= 0:
         return asked
     return replace(asked, reply=(yield from wait_for(settings, asked.reply.id, seconds)))
 

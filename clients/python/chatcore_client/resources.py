@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from chatcore_client.errors import UnexpectedAnswer
 from chatcore_client.flow import Emit, Flow, Listing, Request, Settings, path, send
-from chatcore_client.records import Asked, Conversation, Message, Model
+from chatcore_client.records import Conversation, Message, Model, Posted
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ def post_message(
     parent: str | Left | None = UNSET,
     params: Mapping[str, Any] | Left = UNSET,
     client_id: str | None = None,
-) -> Flow[Asked]:
+) -> Flow[Posted]:
     """Store a message below the end of the shown branch, or below `parent`; None begins anew.
 
     No model is asked unless `respond` is true; to be told the reply, use `replies.ask`.
@@ -141,7 +141,7 @@ def post_message(
     body |= given(model=model, parent=parent, params=params)
     request = Request("POST", path("conversations", conversation, "messages", ""), body=body)
     answer = yield from send(settings, request)
-    return Asked.of(answer.json)
+    return Posted.of(answer.json)
 
 
 def delete_message(settings: Settings, message: str) -> Flow[None]:

@@ -9,13 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from chatcore.accounts.principals import Principal
+from chatcore.realtime.handover import hand_over
 from conversations import actions
 from conversations.actions import Posted
 from conversations.actions.access import find_conversation, find_message
 from conversations.bodies import EditedMessage, ModelChoice, Question
+from conversations.errors import NotAReply
 from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource
-from conversations.responding import MODES, respond
+from conversations.responding import MODES, STREAM, follow, respond
 
 router = Router(tags=["replies"])
 
@@ -93,6 +95,23 @@ async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None
         _conversation_of(principal, id, "replies:write"),
         lambda _: _asked(actions.retry_reply(principal, id, model=model)),
     )
+
+
+@router.get(
+    "/replies/{uuid:id}/events",
+    operation_id="follow_reply",
+    summary="Follow a reply as it is written",
+    openapi_extra={"responses": {200: STREAM}},
+)
+async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
+    """Server-sent events: what it has said so far, then the rest as it comes, then its end. One that has ended is
+    told in two frames. Whoever was cut off asks again, and cuts what it knows by `attempt` and `offset`.
+    """
+    principal = _principal(request)
+    reply = await sync_to_async(find_message)(principal, id)
+    if not reply.is_reply:
+        raise NotAReply
+    return hand_over(request, await follow(reply))
 
 
 @router.post("/replies/{uuid:id}/stop", response=MessageResource, operation_id="stop", summary="Stop a reply")

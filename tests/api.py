@@ -114,6 +114,8 @@ ROUTES = {
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
+    "follow_reply": Route("GET", "replies/<reply>/events"),
+    "list_events": Route("GET", "events"),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -19,6 +19,8 @@ COMPONENTS = {
     "ConversationChanges",
     "ConversationPage",
     "EditedMessage",
+    "EventFrame",
+    "EventPage",
     "Message",
     "MessagePage",
     "Model",

@@ -1,0 +1,107 @@
+"""The event log of a real server, followed and polled by the client."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chatcore_client import AsyncChatcore, BadRequest, Event, NotFound, Retry, Unauthenticated
+from tests.client.wire import Cable
+from tests.running import Chatcore as Server
+
+pytestmark = pytest.mark.xdist_group("client")
+Connect = Callable[..., Any]
+WHOLE = ["conversation.created", "message.created", "reply.queued", "reply.started", "reply.completed"]
+
+
+def of(conversation: str, events: Any, last: str = "reply.completed") -> list[Event]:
+    """The conversation's durable events, up to the last of that type."""
+    found: list[Event] = []
+    for event in events:
+        if event.conversation == conversation and event.id is not None:
+            found.append(event)
+            if event.type == last:
+                return found
+    raise AssertionError("the events ended")
+
+
+def talk(client: Any, model: str = "echo") -> str:
+    conversation: str = client.conversations.create(title="Given", model=model).id
+    client.replies.ask(conversation, "Hello", wait=20)
+    return conversation
+
+
+def test_what_happens_is_followed_and_polled_alike(client: Any) -> None:
+    begin = client.poll()
+    assert begin.events == ()
+    conversation = talk(client)
+    with client.events(after=begin.cursor) as events:
+        followed = of(conversation, events)
+        assert events.cursor
+    assert [event.type for event in followed] == WHOLE
+    assert followed[1].data["text"] == "Hello"
+    polled: list[Event] = []
+    page = begin
+    while not polled or page.has_more or polled[-1].type != WHOLE[-1]:
+        page = client.poll(after=page.cursor, limit=2, conversation=conversation)
+        polled += page.events
+    assert [event.id for event in polled] == [event.id for event in followed]
+
+
+def test_one_conversation_is_followed_with_its_words_as_they_grow(client: Any) -> None:
+    begin = client.poll().cursor
+    elsewhere = talk(client)
+    conversation = talk(client)
+    with client.events(after=begin, conversation=conversation) as events:
+        assert {event.conversation for event in of(conversation, events)} == {conversation} != {elsewhere}
+        reply = client.replies.ask(conversation, "Again").reply
+        text = ""
+        for event in events:
+            if event.type == "reply.delta":
+                text = text[: event.data["offset"]] + event.data["text"]
+            if event.type == "reply.completed" and event.data["message"] == reply.id:
+                break
+    assert text == client.messages.get(reply.id).text
+
+
+def test_cuts_neither_lose_nor_double_an_event(client: Any, server: Server, connect: Connect) -> None:
+    begin = client.poll().cursor
+    with Cable(server.url, 700, 1500, 2500, 900, 4000) as cable:
+        far = connect(cable.url, key=server.key, retry=Retry(base=0))
+        with far.events(after=begin) as events:
+            first = talk(client)
+            got = [event.id for event in of(first, events)]
+            second = talk(client, "long")
+            got += [event.id for event in of(second, events)]
+        assert cable.connections >= 5
+    with client.events(after=begin) as events:
+        whole = [*of(first, events), *of(second, events)]
+    assert got == [event.id for event in whole]
+    assert [event.type for event in whole] == [*WHOLE, *WHOLE]
+
+
+def test_refusals(client: Any, server: Server, connect: Connect) -> None:
+    for options, kind in ({"after": "forged"}, BadRequest), ({"conversation": str(uuid.uuid4())}, NotFound):
+        with client.events(**options) as events, pytest.raises(kind):
+            next(events)
+    with connect(server.url, key="cc_live_wrong").events() as events, pytest.raises(Unauthenticated):
+        next(events)
+    with pytest.raises(BadRequest):
+        client.poll(after="forged")
+
+
+async def test_events_and_replies_at_the_same_time(server: Server) -> None:
+    async with (
+        AsyncChatcore(server.url, key=server.key) as client,
+        client.events(after=(await client.poll()).cursor) as events,
+    ):
+        conversation = (await client.conversations.create(title="Given", model="echo")).id
+        reply = await client.replies.stream(conversation, "Hello").finish()
+        found = []
+        async for event in events:
+            if event.conversation == conversation:
+                found.append(event.type)
+                if event.data.get("message") == reply.id and event.type == "reply.completed":
+                    break
+    assert found == WHOLE

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from chatcore_client.errors import ChatcoreError, TransportFailed, UnexpectedAnswer, from_problem
+from chatcore_client.errors import ChatcoreError, UnexpectedAnswer, from_problem
 from chatcore_client.flow import RETRIED, Answer, Flow, Open, Request, checked
 from chatcore_client.sse import ServerSentEvent
 
@@ -37,6 +37,6 @@ def frame_of(event: ServerSentEvent) -> Mapping[str, Any]:
 
 def curable(error: ChatcoreError) -> ChatcoreError:
     """The error, if another connection may do better; else it is raised."""
-    if isinstance(error, TransportFailed) or error.status in RETRIED:
+    if error.retryable or error.status in RETRIED:
         return error
     raise error

@@ -27,7 +27,7 @@ from chatcore_client.resources import UNSET, Left, get_message, given, new_clien
 from chatcore_client.sse import Parser
 
 LONGEST_WAIT = 25  # seconds the server waits at most
-LOOK_FIRST, LOOK_LAST = 0.1, 1.0  # seconds between two looks at a reply
+LOOK_FIRST, LOOK_LAST = 0.1, 5.0  # seconds between two looks at a reply
 
 
 def ask(
@@ -102,15 +102,17 @@ def stop(settings: Settings, reply: str) -> Flow[Message]:
 
 
 def wait_for(settings: Settings, reply: str, seconds: float = math.inf) -> Flow[Message]:
-    """The reply once it has ended, or as far as it has come when the time is over."""
-    until, step = now() + seconds, LOOK_FIRST
+    """The reply once it has ended, or as far as it has come when the time is over.
+
+    Looks again after a tenth of the time it took so far, so that long waits cost the server little.
+    """
+    begun = now()
     while True:
         found = yield from get_message(settings, reply)
-        left = until - now()
-        if not found.is_running or left <= 0:
+        passed = now() - begun
+        if not found.is_running or passed >= seconds:
             return found
-        yield Sleep(min(step, left))
-        step = min(LOOK_LAST, step * 1.5)
+        yield Sleep(min(max(LOOK_FIRST, passed / 10), LOOK_LAST, seconds - passed))
 
 
 def follow(settings: Settings, assembly: Assembly, opening: Request | None = None) -> Listing[Piece]:

@@ -174,4 +174,6 @@ def _page(
     if not isinstance(page, dict) or not isinstance(page.get("results"), list):
         raise UnexpectedAnswer("A page of a list was expected; the server sent something else.")
     following = page.get("next")
-    return page["results"], dict(parse_qsl(urlsplit(following).query)) if following else {}
+    return page["results"], dict(
+        parse_qsl(urlsplit(following).query, keep_blank_values=True)
+    ) if following else {}

@@ -229,3 +229,18 @@ async def test_a_cancelled_wait_loses_nothing() -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(replying), 0.05)
             assert [piece async for piece in replying] == [Delta("b", "", 1, 1)]
+
+
+async def test_a_cancelled_wait_for_an_answer_asks_again() -> None:
+    ended = stream(delta(0, "ab"), said("reply.completed"))
+    with Wire([HOLD], ended, [HOLD], whole("ab")) as wire:
+        async with AsyncChatcore(wire.url, key="k", retry=Retry(base=0)) as client:
+            replying = client.replies.stream("c", "Hi")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(replying), 0.05)
+            assert (await anext(replying)) == Delta("ab", "", 0, 1)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(replying), 0.05)
+            assert (await replying.finish()).text == "ab"
+    assert wire.requests[0].json == wire.requests[1].json
+    assert [request.method for request in wire.requests] == ["POST", "POST", "GET", "GET"]

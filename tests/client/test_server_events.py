@@ -2,11 +2,22 @@
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatcore_client import AsyncChatcore, BadRequest, Event, NotFound, Retry, Unauthenticated
+from chatcore_client import (
+    AsyncChatcore,
+    BadRequest,
+    Chatcore,
+    Delta,
+    Event,
+    NotFound,
+    Restarted,
+    Retry,
+    Unauthenticated,
+)
 from tests.client.wire import Cable
 from tests.running import Chatcore as Server
 
@@ -105,3 +116,24 @@ async def test_events_and_replies_at_the_same_time(server: Server) -> None:
                 if event.data.get("message") == reply.id and event.type == "reply.completed":
                     break
     assert found == WHOLE
+
+
+def test_a_server_that_dies_and_comes_back_costs_nothing(server: Server, gate: Path) -> None:
+    gate.unlink(missing_ok=True)
+    with Chatcore(server.url, key=server.key, retry=Retry(times=100, base=0.1, longest=0.5)) as client:
+        conversation = client.conversations.create(title="Given", model="gated").id
+        with (
+            client.events(after=client.poll().cursor) as events,
+            client.replies.stream(conversation, "Go") as replying,
+        ):
+            pieces = [next(replying)]
+            seen = [event.type for event in of(conversation, events, "reply.started")]
+            server.kill("up")
+            server.start()
+            gate.touch()
+            pieces += list(replying)
+            seen += [event.type for event in of(conversation, events)]
+    assert pieces[0] == Delta("Before ", "", 0, 1)
+    assert pieces[1] == Restarted(2)
+    assert "".join(piece.text for piece in pieces[2:] if isinstance(piece, Delta)) == "Before after."
+    assert seen == ["message.created", "reply.queued", "reply.started", "reply.restarted", "reply.completed"]

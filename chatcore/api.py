@@ -88,6 +88,7 @@ resources: list[URLPattern] = [
         rest.ConversationMessageViewSet.as_view({"get": "list", "post": "create"}),
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
     path("models/", rest.ModelViewSet.as_view({"get": "list"})),
     path("", missing),
 ]

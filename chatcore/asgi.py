@@ -17,6 +17,7 @@ from chatcore.realtime import connections
 from chatcore.realtime.consumers import LiveConsumer
 from chatcore.realtime.handover import HandOver, Receive, Scope, Send
 from chatcore.realtime.hub import hub
+from chatcore.realtime.presence import presence
 from chatcore.realtime.sse import event_stream
 from chatcore.realtime.tail import tail
 
@@ -31,6 +32,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa:
             await hub.start()
             await send({"type": "lifespan.startup.complete"})
         else:
+            await presence.stop()
             await tail.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

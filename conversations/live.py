@@ -11,13 +11,17 @@ from ninja import Router
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.handover import hand_over
 from conversations import actions
+from conversations.acknowledging import acknowledge
 from conversations.actions import Posted
 from conversations.actions.access import find_conversation, find_message
-from conversations.bodies import EditedMessage, ModelChoice, Question
+from conversations.actions.receipts import acknowledgement
+from conversations.attendance import attendance_of
+from conversations.bodies import AcknowledgementBody, EditedMessage, ModelChoice, Question, TypingBody
 from conversations.errors import NotAReply
 from conversations.models import Message
-from conversations.resources import MessageResource, PostedResource
+from conversations.resources import MessageResource, PostedResource, PresenceList, PresenceResource
 from conversations.responding import MODES, STREAM, follow, respond
+from conversations.typing import say_typing
 
 router = Router(tags=["replies"])
 
@@ -119,6 +123,51 @@ async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its text so far is kept. One that runs ends a moment later; stopping one that has ended changes nothing."""
     reply = await sync_to_async(actions.stop_reply)(_principal(request), id)
     return MessageResource.of(reply)
+
+
+@router.post(
+    "/conversations/{uuid:id}/typing",
+    response={204: None},
+    operation_id="say_typing",
+    summary="Say that you are writing",
+    openapi_extra={"tags": ["conversations"]},
+)
+async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> HttpResponse:
+    """Shown to whoever looks at the conversation for six seconds, or until you say that you have stopped."""
+    principal = _principal(request)
+    await sync_to_async(find_conversation)(principal, id, "messages:write")
+    say_typing(principal, id, on=payload.on)
+    return HttpResponse(status=204)
+
+
+@router.get(
+    "/conversations/{uuid:id}/presence",
+    response=PresenceList,
+    operation_id="read_presence",
+    summary="See who is there",
+    openapi_extra={"tags": ["conversations"]},
+)
+async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
+    """Members, and the integrations that wrote lately. Changes come as `presence` signals."""
+    conversation = await sync_to_async(find_conversation)(_principal(request), id)
+    return PresenceList(
+        results=[PresenceResource(**vars(found)) for found in await attendance_of(conversation.id)]
+    )
+
+
+@router.post(
+    "/messages/{uuid:id}/acknowledge",
+    response=AcknowledgementBody,
+    operation_id="acknowledge",
+    summary="Say that a message was delivered or read",
+    openapi_extra={"tags": ["messages"]},
+)
+async def acknowledge_message(
+    request: HttpRequest, id: uuid.UUID, payload: AcknowledgementBody
+) -> AcknowledgementBody:
+    """It and all before it. What has been read stays read, whatever comes later."""
+    await acknowledge(await sync_to_async(acknowledgement)(_principal(request), id, payload.state))
+    return payload
 
 
 def _principal(request: HttpRequest) -> Principal:

@@ -1,18 +1,21 @@
 """What a live connection may do with conversations: follow one, send a message, stop a reply."""
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError
+from chatcore.errors import ChatcoreError, NotFound
 from chatcore.offload import offload
 from chatcore.realtime.hub import Watcher
 from chatcore.realtime.topics import Context, command, registry
+from conversations.acknowledging import acknowledge
 from conversations.actions import post_message, stop_reply
 from conversations.actions.access import find_conversation
+from conversations.actions.receipts import acknowledgement
 from conversations.following import Form, follow_conversation, unfollow_conversation
+from conversations.typing import is_news, say_typing
 
 
 class ConversationSubscription:
@@ -82,6 +85,41 @@ async def send(context: Context, data: SendData) -> dict[str, Any]:
 async def stop(context: Context, data: StopData) -> dict[str, Any]:
     reply = await offload(stop_reply, context.principal, data.message)
     return {"message": str(reply.id), "status": reply.status}
+
+
+class TypingData(BaseModel):
+    """You are writing in a conversation, or have stopped. Say it at most every two seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conversation: uuid.UUID
+    on: bool
+
+
+class AckData(BaseModel):
+    """Everything of the conversation up to this message has reached you, or you have read it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conversation: uuid.UUID
+    message: uuid.UUID
+    state: Literal["delivered", "read"]
+
+
+@command("typing", TypingData)
+async def typing(context: Context, data: TypingData) -> None:
+    if is_news(context.principal, data.conversation, on=data.on):
+        await offload(find_conversation, context.principal, data.conversation, "messages:write")
+        say_typing(context.principal, data.conversation, on=data.on)
+
+
+@command("ack", AckData)
+async def ack(context: Context, data: AckData) -> dict[str, Any]:
+    item = await offload(acknowledgement, context.principal, data.message, data.state)
+    if item.conversation != data.conversation:
+        raise NotFound
+    await acknowledge(item)
+    return {"message": str(data.message), "state": data.state}
 
 
 registry.topics["conversation"] = ConversationTopic()

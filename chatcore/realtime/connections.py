@@ -16,6 +16,7 @@ from chatcore.accounts.channels import Credentials, principal_of
 from chatcore.errors import ChatcoreError
 from chatcore.realtime.frames import Frame
 from chatcore.realtime.hub import hub
+from chatcore.realtime.presence import presence
 
 if TYPE_CHECKING:
     from chatcore.realtime.sessions import LiveSession
@@ -65,6 +66,7 @@ class _Keeper:
             now = loop.time()
             for session in tuple(open_sessions):
                 session.transport.beat(now)
+            presence.beat(now)
             due = [session for session in open_sessions if now - session.checked_at >= RECHECK_SECONDS]
             if due and not self._rechecking:  # the database may be slow today; signs of life are not
                 self._recheck(due)
@@ -76,6 +78,7 @@ _keeper = _Keeper()
 async def opened(session: "LiveSession") -> None:
     session.checked_at = asyncio.get_running_loop().time()
     open_sessions.add(session)
+    presence.opened(session)
     if len(open_sessions) == 1:
         await _keeper.start()
 
@@ -84,6 +87,7 @@ def closed(session: "LiveSession") -> None:
     """Safe to repeat."""
     if session in open_sessions:
         open_sessions.discard(session)
+        presence.closed(session)
         if not open_sessions:
             _keeper.stop()
 

@@ -16,6 +16,7 @@ from chatcore.problems import translate
 from chatcore.processes.protocols import abort_soon
 from chatcore.realtime.events import Pong, Refused, Result
 from chatcore.realtime.outgoing import Outgoing
+from chatcore.realtime.presence import presence
 from chatcore.realtime.sessions import LiveSession
 from chatcore.realtime.topics import Context, command, registry
 
@@ -58,6 +59,14 @@ class PingData(BaseModel):
     """Answered by `pong`, to see whether the connection lives."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class PresenceData(BaseModel):
+    """Whether somebody sits before the screen. A connection counts as online until it says otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["online", "away"]
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -138,6 +147,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 @command("ping", PingData)
 async def ping(context: Context, data: PingData) -> None:  # noqa: ARG001
     context.session.say(Pong(), context.ref)
+
+
+@command("presence", PresenceData)
+async def be_present(context: Context, data: PresenceData) -> None:
+    presence.wish(context.session, data.state)
 
 
 @command("subscribe", SubscribeData)

@@ -17,7 +17,7 @@ from chatcore.realtime.topics import registry
 router = Router(tags=["events"])
 
 
-class Wanted(BaseModel):
+class EventQuery(BaseModel):
     """Which events."""
 
     after: str | None = Field(
@@ -42,7 +42,7 @@ class EventPage(BaseModel):
     summary="What has happened since",
     openapi_extra={"responses": {410: {"$ref": "#/components/responses/Gone"}}},
 )
-async def events(request: HttpRequest, wanted: Query[Wanted]) -> dict[str, Any]:
+async def events(request: HttpRequest, wanted: Query[EventQuery]) -> dict[str, Any]:
     """A person's key or token reads what that person may see; a key that acts for nobody, with `events:read`, its
     whole workspace. An event appears once no older one can appear before it, most often at once. `410` means that
     the cursor is older than seven days or more than 5,000 events behind: read the state again and begin anew.

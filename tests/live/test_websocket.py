@@ -24,7 +24,8 @@ async def test_a_watcher_sees_a_reply_from_its_question_to_its_end(chatcore: Cha
 
     assert watcher.text_of(reply) == LONG, f"{watcher.story}\n{chatcore.log[-2000:]}"
     assert ended["data"]["text"] == LONG
-    kinds = [frame["type"] for frame in watcher.frames if "id" in frame and "message" in frame["data"]]
+    mine = [frame for frame in watcher.frames if frame.get("conversation") == conversation]
+    kinds = [frame["type"] for frame in mine if "id" in frame and "message" in frame["data"]]
     assert kinds == ["message.created", "reply.queued", "reply.started", "reply.completed"]
 
 
@@ -34,7 +35,7 @@ async def test_one_that_joins_late_has_the_whole_text(chatcore: Chatcore) -> Non
         reply = ask(http, conversation).json()["reply"]["id"]
         async with live(chatcore) as early, live(chatcore, number=chatcore.webs - 1) as late:
             await early.send("subscribe", conversation=conversation)
-            await early.until(lambda frame: "word80 " in frame["data"].get("text", ""))
+            await early.until(lambda frame: "word80 " in frame["data"].get("text", ""), conversation)
             await late.send("subscribe", conversation=conversation)
             await late.until("reply.delta", conversation)
             await asyncio.to_thread(http.post, f"/api/v1/replies/{reply}/stop")

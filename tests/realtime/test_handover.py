@@ -173,7 +173,7 @@ async def test_a_stream_that_fails_ends_with_the_problem() -> None:
     first, last = client.body.strip().split("\n\n")
     assert first == "data: 1"
     assert last.startswith("event: error\ndata: ")
-    assert json.loads(last.partition("data: ")[2])["code"] == "unavailable"
+    assert json.loads(last.partition("data: ")[2])["data"]["code"] == "unavailable"
     assert "secret" not in client.body
     assert client.closed == 1
 

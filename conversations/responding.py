@@ -27,7 +27,7 @@ data: {"type":"reply.completed","data":{"message":"0191…","attempt":1,"text":"
 """
 STREAM: dict[str, Any] = {
     "description": "Server-sent events, see docs/events.md.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+    "content": {"text/event-stream": {"schema": {"description": "Server-sent events."}, "example": _STREAM}},
 }
 _PREFER = {
     "name": "Prefer",

@@ -105,5 +105,7 @@ class Outgoing(Generic[Encoded]):
                 await self._write(encoded)
                 self._size -= len(encoded)
             self.written_at = asyncio.get_running_loop().time()
+        except OSError:  # the client is gone, and its transport will say so
+            self._stopped = True
         finally:
             self._writing = None

@@ -83,6 +83,13 @@ def ask(http: httpx.Client, conversation: str, content: str = "Hello", **headers
     )
 
 
+def heard_to_the_end(url: str, key: str) -> list[str]:
+    """The types of all frames of an event stream, until the server ends it."""
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.stream("GET", f"{url}/events/", headers=headers, timeout=40) as answer:
+        return [frame["type"] for frame in frames_of(answer.iter_lines())]
+
+
 def checked(frame: Frame) -> Frame:
     """The frame, if it is as its catalogue declares it."""
     check(frame)

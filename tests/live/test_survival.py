@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.conftest import LONG, scripts
-from tests.live.talking import ask, live, start
+from tests.live.talking import ask, heard_to_the_end, live, start
 from tests.live.test_replies import wait_for_end
 from tests.running import Chatcore, administration
 from tests.servers import RedisServer
@@ -42,6 +42,7 @@ async def test_a_server_that_stops_says_when_to_come_back_and_loses_nothing(gate
     with Chatcore(scripts=scripts(gates)) as chatcore:
         with chatcore.client() as http:
             conversation = start(http, "long")
+            listening = asyncio.create_task(asyncio.to_thread(heard_to_the_end, chatcore.url, chatcore.key))
             async with live(chatcore) as watcher:
                 cursor = (await watcher.until("hello"))["data"]["cursor"]
                 await watcher.send("subscribe", conversation=conversation)
@@ -51,6 +52,7 @@ async def test_a_server_that_stops_says_when_to_come_back_and_loses_nothing(gate
                 stopping = asyncio.create_task(asyncio.to_thread(chatcore.stop, "up"))
                 goodbye = await watcher.until("reconnect")
                 assert await stopping == 0
+                assert (await listening)[-1] == "reconnect"
 
         assert 0 <= goodbye["data"]["after"] <= 5
         chatcore.start()

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.live.conftest import LONG
-from tests.live.talking import ask, live, start
+from tests.live.talking import ask, heard_to_the_end, live, start
 from tests.running import Chatcore
 
 
@@ -157,6 +157,8 @@ async def test_a_revoked_key_is_cut_in_every_process(chatcore: Chatcore) -> None
     key = json.loads(chatcore.manage("bootstrap", *words))["key"]
     async with live(chatcore, number=chatcore.webs - 1, key=key) as watcher:
         await watcher.until("hello")
+        if chatcore.redis_url:
+            listening = asyncio.create_task(asyncio.to_thread(heard_to_the_end, chatcore.url, key))
         revoke = "from chatcore.accounts import keys; from chatcore.accounts.models import Key; "
         revoke += "[keys.revoke(key) for key in Key.objects.filter(integration__name='gone')]"
         await asyncio.to_thread(chatcore.manage, "shell", "-c", revoke)
@@ -165,5 +167,6 @@ async def test_a_revoked_key_is_cut_in_every_process(chatcore: Chatcore) -> None
                 await watcher.until("never")
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4403
+            assert await listening == ["hello"]
     refused = await asyncio.to_thread(httpx.get, f"{chatcore.url}/api/v1/models/", headers={"X-API-Key": key})
     assert refused.status_code == 401

@@ -36,6 +36,15 @@ async function fetchRow(id) {
   mark();
 }
 
+/** Events were missed: the rows are read anew. */
+async function readAgain() {
+  const html = isFiltered() ? "" : await ask("/conversations/", { headers: { "HX-Target": "list" } }).catch(() => "");
+  if (!html) return;
+  list.innerHTML = html;
+  htmx.process(list);
+  mark();
+}
+
 const isFiltered = () => Boolean(document.querySelector("[data-find]").value.trim());
 
 /** Below its heading, before the first row that is older; a heading that is missing is brought along. */
@@ -69,6 +78,7 @@ function retitle({ conversation: id, data }) {
 
 const listen = (type, action) => document.addEventListener(`live:${type}`, ({ detail }) => action(detail));
 
+listen("stale", readAgain);
 listen("conversation.created", ({ conversation: id }) => redraw(id));
 listen("message.created", ({ conversation: id }) => redraw(id));
 listen("conversation.deleted", ({ conversation: id }) => remove(rowOf(id)));

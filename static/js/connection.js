@@ -11,11 +11,9 @@ export class Connection {
   }
 
   open() {
-    clearTimeout(this.retry);
+    this.close();
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/?after=${encodeURIComponent(this.cursor())}`);
-    const before = this.socket;
     this.socket = socket;
-    before?.close();
     socket.onmessage = (event) => socket === this.socket && this.take(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.socket && this.lost(event.code);
     this.listen();
@@ -26,7 +24,8 @@ export class Connection {
     clearTimeout(this.quiet);
     const socket = this.socket;
     this.socket = null;
-    socket?.close();
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 
   /** Opens what is closed, and asks what seems open whether it still is. */

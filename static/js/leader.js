@@ -5,7 +5,8 @@ const OPTIONAL = ["ack", "typing", "presence"]; // left out once a server has an
 
 export class Leader {
   /** `heard` and `changed` get what the connection says; `lockOf` names the lock that a tab holds while it lives. */
-  constructor({ cursor, heard, changed, lockOf }) {
+  constructor({ me, cursor, heard, changed, lockOf }) {
+    this.me = me;
     this.heard = heard;
     this.changed = changed;
     this.lockOf = lockOf;
@@ -37,7 +38,7 @@ export class Leader {
   /** A tab that ends without a word lets go of its lock, and its wishes go with it. */
   attend(tab) {
     const lock = this.lockOf(tab);
-    if (!lock) return;
+    if (!lock || tab === this.me) return;
     navigator.locks.request(lock, { signal: this.ending.signal }, () => {
       this.wishes.delete(tab);
       this.settle();

@@ -11,6 +11,8 @@ const lockOf = (tab) => shares && `${NAME}:${tab}`;
 let channel, tell, leader, resign, candidacy, silence;
 let wish = { watching: "", active: true };
 let heardAt = 0, isWelcome = false, asleepSince = 0;
+let passedOn = 0; // frames that the leader has passed on, as counted by itself and by each that follows
+let followed = ""; // whom this tab follows
 
 /** Begins. `page` has: cursor(), since(), frame(frame), state(state), recent(since) and stale(). */
 export function begin(page) {
@@ -38,7 +40,7 @@ export function say(type, data) {
   else post("say", { frame: { type, data } });
 }
 
-const post = (type, rest = {}) => channel?.postMessage({ type, from: me, ...rest });
+const post = (type, rest = {}) => channel?.postMessage({ type, from: me, passedOn, ...rest });
 
 // --- Electing -------------------------------------------------------------------------------------------------
 
@@ -59,10 +61,13 @@ async function campaign(steal = false) {
 
 function lead() {
   clearTimeout(silence);
+  passedOn = 0;
   leader = new Leader({
+    me,
     cursor: tell.cursor,
     heard(frame) {
       heardAt = Date.now();
+      passedOn += 1;
       post("frame", { frame });
       tell.frame(frame);
     },
@@ -106,6 +111,9 @@ function follow(message) {
   const { type } = message;
   if (["hello", "wish", "say", "there"].includes(type) || (message.to && message.to !== me)) return;
   clearTimeout(silence);
+  if (isWelcome && isGap(message)) greet();
+  followed = message.from;
+  passedOn = message.passedOn;
   heardAt = Date.now();
   if (type === "leading") return greet();
   if (type === "frame") tell.frame(message.frame);
@@ -117,6 +125,10 @@ function follow(message) {
   if (!message.whole) tell.stale();
   if (message.state) tell.state(message.state);
 }
+
+/** A browser may drop what is said to a tab that sleeps. */
+const isGap = ({ type, from, passedOn: count }) =>
+  from === followed && type !== "welcome" && count !== passedOn + (type === "frame" ? 1 : 0);
 
 /** A leader that the browser has frozen does not answer: another takes the connection over. */
 function ask() {

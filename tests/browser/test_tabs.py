@@ -5,23 +5,28 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import chat, composer, expect_done, last, messages, row, send
+from tests.browser.acting import chat, composer, expect_done, last, messages, row, send, until
 from tests.browser.conftest import Gate, OpenPage
 
 BEFORE = "Before the gate,"
 NewTab = Callable[[str], Page]
 
 
-@pytest.fixture
-def sockets() -> list[str]:
-    """The connections that the pages of the test have opened."""
-    return []
+COUNT_SOCKETS = """
+window.sockets = 0;
+window.WebSocket = class extends WebSocket {
+  constructor(address) {
+    super(address);
+    window.sockets += 1;
+  }
+};
+"""
 
 
 @pytest.fixture
-def page(open_page: OpenPage, sockets: list[str]) -> Page:
+def page(open_page: OpenPage) -> Page:
     page = open_page()
-    page.context.on("page", lambda tab: tab.on("websocket", lambda socket: sockets.append(socket.url)))
+    page.context.add_init_script(COUNT_SOCKETS)
     return page
 
 
@@ -37,12 +42,29 @@ def tab(page: Page) -> NewTab:
     return opened
 
 
-def set_life(page: Page, state: str) -> None:
-    """What the browser does to a tab in the background: frozen, and active again."""
-    page.context.new_cdp_session(page).send("Page.setWebLifecycleState", {"state": state})
+def sockets(page: Page) -> int:
+    """How many connections the tab has opened since its page was loaded."""
+    return int(page.evaluate("window.sockets"))
 
 
-def test_tabs_share_one_connection(page: Page, tab: NewTab, sockets: list[str], gate: Gate) -> None:
+class Sleep:
+    """A tab that does nothing, as one that the browser has frozen; messages and timers come when it wakes."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Debugger.enable")
+        paused: list[object] = []
+        self._session.on("Debugger.paused", lambda event: paused.append(event))
+        self._session.send("Runtime.evaluate", {"expression": "setTimeout(() => { debugger })"})
+        while not paused:
+            page.wait_for_timeout(10)
+
+    def end(self) -> None:
+        self._session.send("Debugger.resume")
+        self._session.detach()
+
+
+def test_tabs_share_one_connection(page: Page, tab: NewTab, gate: Gate) -> None:
     url = chat(page, "Go slowly", "Gated")
     same, other = tab(url), tab("/")
 
@@ -55,12 +77,10 @@ def test_tabs_share_one_connection(page: Page, tab: NewTab, sockets: list[str], 
     expect(row(other, "A scripted title")).to_be_visible()
     send(other, "Another one", "Echo")
     expect_done(other, "You said: Another one")
-    assert sockets == []
+    assert (sockets(same), sockets(other)) == (0, 0)
 
 
-def test_when_the_leading_tab_closes_another_goes_on(
-    page: Page, tab: NewTab, sockets: list[str], gate: Gate
-) -> None:
+def test_when_the_leading_tab_closes_another_goes_on(page: Page, tab: NewTab, gate: Gate) -> None:
     url = chat(page, "Go slowly", "Gated")
     other = tab(url)
     expect(last(other).locator("[data-body]")).to_have_text(BEFORE)
@@ -71,22 +91,19 @@ def test_when_the_leading_tab_closes_another_goes_on(
     expect_done(other, "Before the gate, after it.")
     send(other, "Still there?", "Echo")
     expect_done(other, "You said: Still there?")
-    assert len(sockets) == 1
+    assert sockets(other) == 1
 
 
-def test_when_the_leading_tab_is_frozen_another_takes_over(
-    page: Page, tab: NewTab, sockets: list[str], gate: Gate
-) -> None:
+def test_when_the_leading_tab_is_frozen_another_takes_over(page: Page, tab: NewTab, gate: Gate) -> None:
     url = chat(page, "Go slowly", "Gated")
     other = tab(url)
     expect(last(other).locator("[data-body]")).to_have_text(BEFORE)
 
-    set_life(page, "frozen")
-    with other.expect_event("websocket"):
-        pass
+    sleep = Sleep(page)
+    until(other, "window.sockets === 1")
     gate.open()
     expect_done(other, "Before the gate, after it.")
-    set_life(page, "active")
+    sleep.end()
 
     expect_done(page, "Before the gate, after it.")
     send(page, "Good morning", "Echo")
@@ -94,29 +111,27 @@ def test_when_the_leading_tab_is_frozen_another_takes_over(
     expect_done(other, "You said: Good morning")
 
 
-def test_a_tab_that_slept_through_an_answer_shows_it_whole(
-    page: Page, tab: NewTab, sockets: list[str], gate: Gate
-) -> None:
+def test_a_tab_that_slept_through_an_answer_shows_it_whole(page: Page, tab: NewTab, gate: Gate) -> None:
     url = chat(page, "Go slowly", "Gated")
     other = tab(url)
     expect(last(other).locator("[data-body]")).to_have_text(BEFORE)
 
-    set_life(other, "frozen")
+    sleep = Sleep(other)
     gate.open()
     expect_done(page, "Before the gate, after it.")
-    set_life(other, "active")
+    sleep.end()
 
     expect_done(other, "Before the gate, after it.")
-    assert sockets == []
+    assert sockets(other) == 0
 
 
 def test_a_single_tab_that_sleeps_in_mid_answer_shows_it_whole(page: Page, gate: Gate) -> None:
     chat(page, "Go slowly", "Gated")
     expect(last(page).locator("[data-body]")).to_have_text(BEFORE)
 
-    set_life(page, "frozen")
+    sleep = Sleep(page)
     gate.open()
-    set_life(page, "active")
+    sleep.end()
 
     expect_done(page, "Before the gate, after it.")
 

@@ -20,6 +20,7 @@ from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
+from chatcore.realtime import live as realtime_live
 from conversations import live as conversations_live
 from conversations import rest
 
@@ -41,6 +42,7 @@ live = NinjaAPI(
     parser=JSONBodies(),
 )
 live.add_router("", conversations_live.router)
+live.add_router("", realtime_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -86,6 +88,7 @@ resources: list[URLPattern] = [
         rest.ConversationMessageViewSet.as_view({"get": "list", "post": "create"}),
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
+    path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
     path("models/", rest.ModelViewSet.as_view({"get": "list"})),
     path("", missing),
 ]
@@ -125,6 +128,7 @@ TAGS = {
     "messages": "Single messages by their own address; a reply is a message too.",
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
+    "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.

@@ -10,13 +10,15 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from django.urls import path
+from django.urls import path, re_path
 
 from chatcore.processes.web import on_stop
 from chatcore.realtime import connections
 from chatcore.realtime.consumers import LiveConsumer
 from chatcore.realtime.handover import HandOver, Receive, Scope, Send
 from chatcore.realtime.hub import hub
+from chatcore.realtime.presence import presence
+from chatcore.realtime.sse import event_stream
 from chatcore.realtime.tail import tail
 
 on_stop(connections.close_all)
@@ -30,6 +32,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa:
             await hub.start()
             await send({"type": "lifespan.startup.complete"})
         else:
+            await presence.stop()
             await tail.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
@@ -45,6 +48,12 @@ websockets: list[Any] = [
     path("<path:elsewhere>", cast(Any, refuse)),
 ]
 
+# What streams without Django; everything else is Django's.
+requests: list[Any] = [
+    path("events/", cast(Any, event_stream)),
+    re_path("", cast(Any, HandOver(django_application))),
+]
+
 application: Any = ProtocolTypeRouter(
-    {"http": HandOver(django_application), "websocket": URLRouter(websockets), "lifespan": lifespan}
+    {"http": URLRouter(requests), "websocket": URLRouter(websockets), "lifespan": lifespan}
 )

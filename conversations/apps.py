@@ -7,8 +7,7 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         from chatcore.processes.worker import register_service
-        from conversations import subscriptions
+        from conversations import subscriptions  # noqa: F401 (its frames register themselves)
         from conversations.runner import Runner
 
         register_service(Runner)
-        subscriptions.register()

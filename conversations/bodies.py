@@ -1,7 +1,7 @@
 """What clients send to the API, the same at its DRF and its Ninja half. Whether it may be done, the actions decide."""
 
 import uuid
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from django.conf import settings
 from pydantic import (
@@ -129,6 +129,22 @@ class EditedMessage(Body):
 
     content: Content
     model: ModelName | None = Field(ABSENT, description="Who replies; else as for a new message.")
+
+
+class TypingBody(Body):
+    """Whether you are writing."""
+
+    EXAMPLE = {"on": True}
+
+    on: StrictBool
+
+
+class AcknowledgementBody(Body):
+    """What has become of the message, and of all before it in its conversation."""
+
+    EXAMPLE = {"state": "read"}
+
+    state: Literal["delivered", "read"]
 
 
 class ModelChoice(Body):

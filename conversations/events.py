@@ -90,6 +90,25 @@ class ReplyFailed(ReplyEnded, type="reply.failed"):
     error: dict[str, Any]
 
 
+class ReceiptUpdated(EventBody, type="receipt.updated"):
+    """Everything up to `message` has reached the recipient, or was read by it. `unread` is what is left for a member;
+    null for others.
+    """
+
+    recipient: str
+    state: Literal["delivered", "read"]
+    message: uuid.UUID
+    unread: int | None
+
+
+class Typing(SignalBody, type="typing"):
+    """Somebody is writing, or has stopped. It runs out after six seconds."""
+
+    author: str
+    name: str
+    on: bool
+
+
 class ReplyDelta(SignalBody, type="reply.delta"):
     """More of a running reply: `offset` counts the characters of the part's text before `text`.
 

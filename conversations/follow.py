@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Literal
 
 from chatcore.offload import offload
-from chatcore.realtime.frames import Frame
+from chatcore.realtime.frames import Frame, signal
+from conversations.events import ReplyDelta
 from conversations.following import follow_conversation, unfollow_conversation
 from conversations.models import Message
 
@@ -15,6 +16,8 @@ ENDINGS = {
     Message.Status.FAILED: "reply.failed",
     Message.Status.STOPPED: "reply.stopped",
 }
+Part = Literal["text", "reasoning"]
+PARTS: tuple[Part, ...] = ("reasoning", "text")
 BUFFER_FRAMES = 10_000
 LOOK_AGAIN_SECONDS = 5.0
 
@@ -31,7 +34,7 @@ class ReplyWatch:
         self.reply_id = reply_id
         self._frames: asyncio.Queue[Frame] = asyncio.Queue(BUFFER_FRAMES)
         self._attempt = 0
-        self._lengths = {"text": 0, "reasoning": 0}
+        self._lengths: dict[Part, int] = {"text": 0, "reasoning": 0}
 
     async def open(self) -> None:
         await follow_conversation(self.conversation_id, self, "text")
@@ -53,6 +56,8 @@ class ReplyWatch:
             if row is None:
                 return
             if row.status in ENDINGS:
+                for rest in _rest_of(row, self._attempt, self._lengths):
+                    yield rest
                 yield ending_frame(row)
                 return
             try:
@@ -108,6 +113,18 @@ def ending_frame(reply: Message) -> dict[str, Any]:
         data["error"] = reply.error
     kind = ENDINGS[Message.Status(reply.status)]
     return {"type": kind, "conversation": str(reply.conversation_id), "data": data}
+
+
+def _rest_of(reply: Message, attempt: int, known: dict[Part, int]) -> Iterator[dict[str, Any]]:
+    """The deltas that are missing at one who knows so much of the attempt."""
+    for part in PARTS:
+        text = getattr(reply, part)
+        offset = known[part] if attempt == reply.attempt else 0
+        if len(text) > offset:
+            body = ReplyDelta(
+                message=reply.id, attempt=reply.attempt, part=part, offset=offset, text=text[offset:]
+            )
+            yield signal(body, str(reply.conversation_id))
 
 
 def _row(reply_id: uuid.UUID) -> Message | None:

@@ -12,6 +12,7 @@ from chatcore.offload import offload
 from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import LOCAL, Watcher, hub
 from conversations.assembly import Assembly
+from conversations.attendance import Attendance
 from conversations.events import ReplyDelta
 from conversations.models import Message
 from conversations.rendering.stream import BlockStream, Update
@@ -106,6 +107,7 @@ class Following:
         self.ready = asyncio.Event()
         self._group = f"conversation.{conversation_id}"
         self._opening: asyncio.Task[None] | None = None
+        self._attendance = Attendance(conversation_id, self._emit_everywhere)
         self._rereading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._drawing: asyncio.Task[None] | None = None
@@ -126,10 +128,12 @@ class Following:
     async def _open(self) -> None:
         await hub.join(self, self._group)
         await self._read_saved()
+        await self._attendance.open()
         self.ready.set()
 
     def close(self) -> None:
         hub.leave(self, self._group)
+        self._attendance.close()
         if self._timer:
             self._timer.cancel()
         for task in (self._opening, self._rereading, self._drawing):
@@ -138,6 +142,15 @@ class Following:
 
     def emit(self, form: Form, body: dict[str, Any]) -> None:
         hub.deliver(self.group(form), body)
+
+    def _emit_everywhere(self, body: dict[str, Any]) -> None:
+        self.emit("text", body)
+        self.emit("html", body)
+
+    async def snapshot(self, form: Form) -> list[dict[str, Any]]:
+        """What one that joins now has to know: what running replies have said, and who is there."""
+        drawn = [body for reply in tuple(self.replies.values()) for body in await reply.snapshot(form)]
+        return drawn + self._attendance.snapshot()
 
     def draw_soon(self) -> None:
         if self._timer is None:
@@ -158,8 +171,7 @@ class Following:
             self._end(data["message"], data["attempt"], data["text"])
         elif frame.type == "reply.queued":
             self.replies.pop(data["message"], None)
-        for form in ("text", "html"):
-            hub.deliver(self.group(form), frame.body)
+        self._emit_everywhere(frame.body)
 
     def _reply(self, message_id: str, attempt: int) -> FollowedReply | None:
         """The reply under this attempt: a newer one begins anew, an older one is no more of interest."""
@@ -229,9 +241,8 @@ async def follow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form
     try:
         await following.opened()
         await hub.join(watcher, following.group(form))
-        for reply in tuple(following.replies.values()):
-            for body in await reply.snapshot(form):
-                watcher.receive(Frame(body))
+        for body in await following.snapshot(form):
+            watcher.receive(Frame(body))
     except BaseException:
         unfollow_conversation(conversation_id, watcher, form)
         raise

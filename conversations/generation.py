@@ -16,6 +16,7 @@ from chatcore.llm.types import ProviderError
 from chatcore.offload import offload
 from chatcore.realtime.catalogue import EventBody
 from conversations import events
+from conversations.actions.receipts import count_unread
 from conversations.claims import announce_replies
 from conversations.context import build_request
 from conversations.enqueue import enqueue_title, wake_followers
@@ -125,6 +126,7 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
     if not changed:
         return False
     announce_replies([(claim, _ending(stream, outcome, usage))])
+    count_unread(claim.conversation_id)
     wake_followers(claim.id)
     if outcome.status == Message.Status.DONE:
         drafts = Conversation.objects.filter(

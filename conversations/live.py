@@ -9,13 +9,19 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from chatcore.accounts.principals import Principal
+from chatcore.realtime.handover import hand_over
 from conversations import actions
+from conversations.acknowledging import acknowledge
 from conversations.actions import Posted
 from conversations.actions.access import find_conversation, find_message
-from conversations.bodies import EditedMessage, ModelChoice, Question
+from conversations.actions.receipts import acknowledgement
+from conversations.attendance import attendance_of
+from conversations.bodies import AcknowledgementBody, EditedMessage, ModelChoice, Question, TypingBody
+from conversations.errors import NotAReply
 from conversations.models import Message
-from conversations.resources import MessageResource, PostedResource
-from conversations.responding import MODES, respond
+from conversations.resources import MessageResource, PostedResource, PresenceList, PresenceResource
+from conversations.responding import MODES, STREAM, follow, respond
+from conversations.typing import say_typing
 
 router = Router(tags=["replies"])
 
@@ -95,11 +101,73 @@ async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None
     )
 
 
+@router.get(
+    "/replies/{uuid:id}/events",
+    operation_id="follow_reply",
+    summary="Follow a reply as it is written",
+    openapi_extra={"responses": {200: STREAM}},
+)
+async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
+    """Server-sent events: what it has said so far, then the rest as it comes, then its end. One that has ended is
+    told in two frames. Whoever was cut off asks again, and cuts what it knows by `attempt` and `offset`.
+    """
+    principal = _principal(request)
+    reply = await sync_to_async(find_message)(principal, id)
+    if not reply.is_reply:
+        raise NotAReply
+    return hand_over(request, await follow(reply))
+
+
 @router.post("/replies/{uuid:id}/stop", response=MessageResource, operation_id="stop", summary="Stop a reply")
 async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its text so far is kept. One that runs ends a moment later; stopping one that has ended changes nothing."""
     reply = await sync_to_async(actions.stop_reply)(_principal(request), id)
     return MessageResource.of(reply)
+
+
+@router.post(
+    "/conversations/{uuid:id}/typing",
+    response={204: None},
+    operation_id="say_typing",
+    summary="Say that you are writing",
+    openapi_extra={"tags": ["conversations"]},
+)
+async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> HttpResponse:
+    """Shown to whoever looks at the conversation for six seconds, or until you say that you have stopped."""
+    principal = _principal(request)
+    await sync_to_async(find_conversation)(principal, id, "messages:write")
+    say_typing(principal, id, on=payload.on)
+    return HttpResponse(status=204)
+
+
+@router.get(
+    "/conversations/{uuid:id}/presence",
+    response=PresenceList,
+    operation_id="read_presence",
+    summary="See who is there",
+    openapi_extra={"tags": ["conversations"]},
+)
+async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
+    """Members, and the integrations that wrote lately. Changes come as `presence` signals."""
+    conversation = await sync_to_async(find_conversation)(_principal(request), id)
+    return PresenceList(
+        results=[PresenceResource(**vars(found)) for found in await attendance_of(conversation.id)]
+    )
+
+
+@router.post(
+    "/messages/{uuid:id}/acknowledge",
+    response=AcknowledgementBody,
+    operation_id="acknowledge",
+    summary="Say that a message was delivered or read",
+    openapi_extra={"tags": ["messages"]},
+)
+async def acknowledge_message(
+    request: HttpRequest, id: uuid.UUID, payload: AcknowledgementBody
+) -> AcknowledgementBody:
+    """It and all before it. What has been read stays read, whatever comes later."""
+    await acknowledge(await sync_to_async(acknowledgement)(_principal(request), id, payload.state))
+    return payload
 
 
 def _principal(request: HttpRequest) -> Principal:

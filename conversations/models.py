@@ -66,6 +66,10 @@ class Member(models.Model):
     last_message_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
     pinned = models.BooleanField(default=False)
+    unread = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Messages of others not read yet."
+    )
+    read_up_to = models.UUIDField(null=True, blank=True, help_text="The newest message that was read.")
 
     objects: ClassVar[Any] = MemberQuerySet.as_manager()
 
@@ -215,3 +219,22 @@ class Message(models.Model):
     @property
     def is_running(self) -> bool:
         return self.status in (self.Status.QUEUED, self.Status.STREAMING)
+
+
+class Receipt(models.Model):
+    """How far a message has come with one recipient: `user:<id>`, `integration:<id>`, or a channel's own name."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="receipts", db_index=False)
+    recipient = models.CharField(max_length=100)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message", "recipient"], name="receipt_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.recipient}: {self.state}"
+
+    @property
+    def state(self) -> str:
+        return "read" if self.read_at else "delivered"

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from conversations.models import Conversation, Member, Message
+from conversations.models import Conversation, Member, Message, Receipt
 
 
 class ConversationResource(BaseModel):
@@ -22,6 +22,7 @@ class ConversationResource(BaseModel):
     active_leaf: uuid.UUID | None = Field(description="The last message of the branch the reader sees.")
     pinned: bool
     archived: bool
+    unread: int = Field(description="Messages of others you have not read yet.")
     created_at: datetime
     last_message_at: datetime
 
@@ -36,6 +37,7 @@ class ConversationResource(BaseModel):
             active_leaf=conversation.active_leaf_id,
             pinned=member.pinned,
             archived=member.archived_at is not None,
+            unread=member.unread,
             created_at=conversation.created_at,
             last_message_at=member.last_message_at,
         )
@@ -76,6 +78,33 @@ class MessageResource(BaseModel):
 
 
 _RENAMED = {"conversation", "parent", "model"}
+
+
+class ReceiptResource(BaseModel):
+    """How far a message has come with one recipient."""
+
+    recipient: str = Field(description="`user:<id>`, `integration:<id>`, or a channel's own name.")
+    state: Literal["delivered", "read"]
+    delivered_at: datetime | None
+    read_at: datetime | None
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "ReceiptResource":
+        return cls.model_validate(receipt, from_attributes=True)
+
+
+class PresenceResource(BaseModel):
+    """Whether somebody of a conversation is there."""
+
+    author: str = Field(description="`user:<id>` or `integration:<id>`.")
+    name: str
+    state: Literal["online", "away", "offline"]
+
+
+class PresenceList(BaseModel):
+    """Everybody of the conversation."""
+
+    results: list[PresenceResource]
 
 
 class PostedResource(BaseModel):

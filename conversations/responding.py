@@ -9,10 +9,11 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from chatcore.ids import uuid7
-from chatcore.realtime.frames import encode
+from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from conversations.actions import Posted
 from conversations.follow import ReplyWatch
+from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource
 
 MAX_WAIT_SECONDS = 25
@@ -24,6 +25,10 @@ event: reply.completed
 data: {"type":"reply.completed","data":{"message":"0191…","attempt":1,"text":"Hello.","usage":null}}
 
 """
+STREAM: dict[str, Any] = {
+    "description": "Server-sent events, see docs/events.md.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+}
 _PREFER = {
     "name": "Prefer",
     "in": "header",
@@ -44,7 +49,7 @@ MODES: dict[str, Any] = {
     "responses": {
         200: {
             "description": _WHOLE,
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+            "content": STREAM["content"],
         },
         202: {
             "description": _QUEUED,
@@ -114,6 +119,13 @@ def _accepted(posted: Posted) -> HttpResponse:
     return response
 
 
+async def follow(reply: Message) -> Continuation:
+    """The reply as it is written, from its beginning, whenever one comes to it."""
+    watch = ReplyWatch(reply.conversation_id, reply.id)
+    await watch.open()
+    return Continuation(close=watch.close, events=lambda: _events(watch))
+
+
 async def _whole(watch: ReplyWatch, posted: Posted, seconds: int) -> JsonAnswer:
     reply = await watch.finished(seconds)
     if reply is None:
@@ -122,7 +134,7 @@ async def _whole(watch: ReplyWatch, posted: Posted, seconds: int) -> JsonAnswer:
     return JsonAnswer(status, posted_resource(Posted(posted.message, reply)))
 
 
-async def _events(watch: ReplyWatch) -> AsyncIterator[str]:
+async def _events(watch: ReplyWatch) -> AsyncIterator[bytes]:
     """Server-sent events, as the HTML standard writes them; a comment keeps silent ones alive."""
     async for body in watch.frames():
-        yield f"event: {body['type']}\ndata: {encode(body)}\n\n" if body else ": still here\n\n"
+        yield Frame(body).sse if body else HEARTBEAT

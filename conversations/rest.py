@@ -20,8 +20,8 @@ from chatcore.problems import pydantic_problem
 from conversations import actions
 from conversations.actions.access import find_conversation, find_message
 from conversations.bodies import Body, ConversationChanges, NewConversation, NewMessage
-from conversations.models import Conversation, Member, Message
-from conversations.resources import ConversationResource, MessageResource, PostedResource
+from conversations.models import Conversation, Member, Message, Receipt
+from conversations.resources import ConversationResource, MessageResource, PostedResource, ReceiptResource
 from conversations.responding import posted_resource
 from conversations.texts import MAX_TITLE_LENGTH, checked_text
 
@@ -207,6 +207,25 @@ class MessageViewSet(PrincipalViewSet):
         """The message and everything below it, for good. While a reply there is running it is refused."""
         actions.delete_message(self.principal, id)
         return Response(status=204)
+
+
+class ReceiptViewSet(PrincipalViewSet):
+    """How far a message has come."""
+
+    queryset = Receipt.objects.none()
+    keyset: ClassVar = ("id",)
+    newest_first = False
+
+    @extend_schema(
+        operation_id="list_receipts",
+        summary="See whom a message has reached",
+        responses=ReceiptResource,
+        tags=["messages"],
+    )
+    def list(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
+        """Each recipient's highest state; late news never lowers it."""
+        message = find_message(self.principal, id)
+        return self.page(Receipt.objects.filter(message=message), ReceiptResource.of)
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):

@@ -1,18 +1,21 @@
 """What a live connection may do with conversations: follow one, send a message, stop a reply."""
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError
+from chatcore.errors import ChatcoreError, NotFound
 from chatcore.offload import offload
 from chatcore.realtime.hub import Watcher
-from chatcore.realtime.topics import Command, registry
+from chatcore.realtime.topics import Context, command, registry
+from conversations.acknowledging import acknowledge
 from conversations.actions import post_message, stop_reply
 from conversations.actions.access import find_conversation
+from conversations.actions.receipts import acknowledgement
 from conversations.following import Form, follow_conversation, unfollow_conversation
+from conversations.typing import is_news, say_typing
 
 
 class ConversationSubscription:
@@ -37,17 +40,23 @@ class ConversationSubscription:
         unfollow_conversation(self._conversation_id, self._watcher, self._form)
 
 
-async def subscribe(
-    principal: Principal, name: str, watcher: Watcher, *, html: bool
-) -> ConversationSubscription:
-    conversation_id = uuid.UUID(name)
-    form: Form = "html" if html else "text"
-    await offload(find_conversation, principal, conversation_id)
-    await follow_conversation(conversation_id, watcher, form)
-    return ConversationSubscription(principal, conversation_id, watcher, form)
+class ConversationTopic:
+    def check(self, principal: Principal, name: str) -> None:
+        find_conversation(principal, uuid.UUID(name))
+
+    async def open(
+        self, principal: Principal, name: str, watcher: Watcher, *, html: bool
+    ) -> ConversationSubscription:
+        await offload(self.check, principal, name)
+        conversation_id = uuid.UUID(name)
+        form: Form = "html" if html else "text"
+        await follow_conversation(conversation_id, watcher, form)
+        return ConversationSubscription(principal, conversation_id, watcher, form)
 
 
 class SendData(BaseModel):
+    """Post a message and get a reply, as `POST /api/v1/conversations/{id}/replies` does."""
+
     model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
@@ -58,23 +67,59 @@ class SendData(BaseModel):
 
 
 class StopData(BaseModel):
+    """Stop a running reply; `message` is its id."""
+
     model_config = ConfigDict(extra="forbid")
 
     message: uuid.UUID
 
 
-async def send(principal: Principal, data: SendData) -> dict[str, Any]:
+@command("send", SendData)
+async def send(context: Context, data: SendData) -> dict[str, Any]:
     wishes = data.model_dump(exclude={"conversation", "content"}, exclude_none=True)
-    posted = await offload(post_message, principal, data.conversation, text=data.content, **wishes)
+    posted = await offload(post_message, context.principal, data.conversation, text=data.content, **wishes)
     return {"message": str(posted.message.id), "reply": str(posted.reply.id) if posted.reply else None}
 
 
-async def stop(principal: Principal, data: StopData) -> dict[str, Any]:
-    reply = await offload(stop_reply, principal, data.message)
+@command("stop", StopData)
+async def stop(context: Context, data: StopData) -> dict[str, Any]:
+    reply = await offload(stop_reply, context.principal, data.message)
     return {"message": str(reply.id), "status": reply.status}
 
 
-def register() -> None:
-    registry.topics["conversation"] = subscribe
-    registry.commands["send"] = Command(SendData, send)
-    registry.commands["stop"] = Command(StopData, stop)
+class TypingData(BaseModel):
+    """You are writing in a conversation, or have stopped. Say it at most every two seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conversation: uuid.UUID
+    on: bool
+
+
+class AckData(BaseModel):
+    """Everything of the conversation up to this message has reached you, or you have read it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conversation: uuid.UUID
+    message: uuid.UUID
+    state: Literal["delivered", "read"]
+
+
+@command("typing", TypingData)
+async def typing(context: Context, data: TypingData) -> None:
+    if is_news(context.principal, data.conversation, on=data.on):
+        await offload(find_conversation, context.principal, data.conversation, "messages:write")
+        say_typing(context.principal, data.conversation, on=data.on)
+
+
+@command("ack", AckData)
+async def ack(context: Context, data: AckData) -> dict[str, Any]:
+    item = await offload(acknowledgement, context.principal, data.message, data.state)
+    if item.conversation != data.conversation:
+        raise NotFound
+    await acknowledge(item)
+    return {"message": str(data.message), "state": data.state}
+
+
+registry.topics["conversation"] = ConversationTopic()

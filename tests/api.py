@@ -6,22 +6,37 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.client import ClientHandler
 
 from chatcore.accounts import keys
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
+from chatcore.realtime.handover import PLACE
 from conversations.models import Conversation, Message
 from tests.factories import make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
 
 
+class _Handler(ClientHandler):
+    """Ends what a view hands over, which only a server can go on with."""
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        scope: dict[str, Any] = {}
+        request.scope = scope  # type: ignore[attr-defined]
+        response = super().get_response(request)
+        if left := scope.pop(PLACE, None):
+            left.close()
+        return response
+
+
 @functools.cache
 def _handler(enforce_csrf_checks: bool) -> ClientHandler:
     """One for all clients: each would look for every static file anew."""
-    return ClientHandler(enforce_csrf_checks)
+    return _Handler(enforce_csrf_checks)
 
 
 def make_client(*, enforce_csrf_checks: bool = False, **options: Any) -> Client:
@@ -114,6 +129,12 @@ ROUTES = {
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
+    "follow_reply": Route("GET", "replies/<reply>/events"),
+    "list_events": Route("GET", "events"),
+    "say_typing": Route("POST", "conversations/<conversation>/typing", 204, {"on": True}),
+    "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
+    "read_presence": Route("GET", "conversations/<conversation>/presence"),
+    "list_receipts": Route("GET", "messages/<message>/receipts/"),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

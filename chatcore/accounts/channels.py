@@ -25,10 +25,23 @@ class ForeignOrigin(Forbidden):
     code = "foreign_origin"
 
 
+Credentials = tuple[str, ...]
+_DECIDING = ("authorization", "x-api-key", "cookie", "x-workspace", "origin", "host")
+
+
 async def principal_of(scope: Mapping[str, Any]) -> Principal | None:
     """As `identify`, away from the event loop. Raises ForeignOrigin where a session comes from elsewhere."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    return await offload(_identify, headers)
+    return await offload(_identify, _headers(scope))
+
+
+def credentials_of(scope: Mapping[str, Any]) -> Credentials:
+    """All that `principal_of` looks at: who has the same is the same."""
+    headers = _headers(scope)
+    return tuple(headers.get(name, "") for name in _DECIDING)
+
+
+def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _identify(headers: Mapping[str, str]) -> Principal | None:

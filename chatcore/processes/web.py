@@ -12,6 +12,8 @@ import uvicorn
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from chatcore.processes.protocols import HttpProtocol, WebSocketProtocol
+
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 4  # open requests are cut after that; streams end by the hooks below
@@ -92,8 +94,8 @@ def _configuration() -> uvicorn.Config:
     return uvicorn.Config(
         app=import_string(settings.ASGI_APPLICATION),
         loop="none",
-        http="httptools",
-        ws="websockets-sansio",
+        http=HttpProtocol,
+        ws=WebSocketProtocol,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         lifespan="on",

@@ -1,60 +1,114 @@
-"""The open live connections of this process: found again when somebody's access changes or the process stops."""
+"""The live sessions of this process: found again when somebody's access changes, and looked after once a second."""
 
 import asyncio
+import contextlib
+import logging
 import random
 import uuid
-from typing import Any, Protocol
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
+from django.db import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from chatcore.accounts.channels import Credentials, principal_of
+from chatcore.errors import ChatcoreError
 from chatcore.realtime.frames import Frame
 from chatcore.realtime.hub import hub
+from chatcore.realtime.presence import presence
+
+if TYPE_CHECKING:
+    from chatcore.realtime.sessions import LiveSession
+
+log = logging.getLogger(__name__)
 
 RECONNECT_WITHIN = 5.0
-
-
-class Connection(Protocol):
-    def belongs_to(self, user: str | None, integration: str | None) -> bool:
-        """Whether the user or the integration of this id opened it."""
-
-    async def recheck(self) -> None:
-        """Look up the principal again; close if it may no longer be here."""
-
-    async def say_goodbye(self, reconnect_after: float) -> None:
-        """Tell the client to come back after so many seconds, finish what waits, and close."""
-
-
-open_connections: set[Connection] = set()
+RECHECK_SECONDS = 60.0
 ACCESS_GROUP = "control.access"
 
+open_sessions: "set[LiveSession]" = set()
 
-class _AccessWatcher:
-    """Rechecks the connections of whoever's access changed, wherever that happened."""
+
+class _Keeper:
+    """Rechecks whoever's access changed, wherever that happened, and everybody once a minute; keeps them alive.
+
+    One task for all: ten thousand idle streams have no timer of their own.
+    """
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._rechecking: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        await hub.join(self, ACCESS_GROUP)
+
+    def stop(self) -> None:
+        hub.leave(self, ACCESS_GROUP)
+        if self._task:
+            self._task.cancel()
 
     def receive(self, frame: Frame) -> None:
         whose = frame.body["data"]
-        for connection in tuple(open_connections):
-            if not connection.belongs_to(whose["user"], whose["integration"]):
-                continue
-            task = asyncio.get_running_loop().create_task(connection.recheck())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        concerned = [item for item in open_sessions if item.belongs_to(whose["user"], whose["integration"])]
+        self._recheck(concerned)
+
+    def _recheck(self, sessions: "list[LiveSession]") -> None:
+        task = asyncio.get_running_loop().create_task(_recheck(sessions))
+        self._rechecking.add(task)
+        task.add_done_callback(self._rechecking.discard)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            now = loop.time()
+            for session in tuple(open_sessions):
+                session.transport.beat(now)
+            presence.beat(now)
+            due = [session for session in open_sessions if now - session.checked_at >= RECHECK_SECONDS]
+            if due and not self._rechecking:  # the database may be slow today; signs of life are not
+                self._recheck(due)
 
 
-_access_watcher = _AccessWatcher()
+_keeper = _Keeper()
 
 
-async def opened(connection: Connection) -> None:
-    if not open_connections:
-        await hub.join(_access_watcher, ACCESS_GROUP)
-    open_connections.add(connection)
+async def opened(session: "LiveSession") -> None:
+    session.checked_at = asyncio.get_running_loop().time()
+    open_sessions.add(session)
+    presence.opened(session)
+    if len(open_sessions) == 1:
+        await _keeper.start()
 
 
-def closed(connection: Connection) -> None:
-    open_connections.discard(connection)
-    if not open_connections:
-        hub.leave(_access_watcher, ACCESS_GROUP)
+def closed(session: "LiveSession") -> None:
+    """Safe to repeat."""
+    if session in open_sessions:
+        open_sessions.discard(session)
+        presence.closed(session)
+        if not open_sessions:
+            _keeper.stop()
+
+
+async def _recheck(sessions: "Iterable[LiveSession]") -> None:
+    """Look up each credential once, however many connections it holds open."""
+    sharing: dict[Credentials, list[LiveSession]] = defaultdict(list)
+    for session in sessions:
+        sharing[session.credentials].append(session)
+    for held in sharing.values():
+        try:
+            principal = await principal_of(held[0].scope)
+        except ChatcoreError:
+            principal = None
+        except (DatabaseError, PoolTimeout) as error:
+            log.warning("access cannot be checked now (%s); trying again", error)
+            continue
+        for session in held:
+            session.checked_at = asyncio.get_running_loop().time()
+            with contextlib.suppress(DatabaseError, PoolTimeout):
+                await session.admit(principal)
 
 
 def access_changed(
@@ -69,8 +123,8 @@ async def close_all() -> None:
     """The server stops: every client comes back at a moment of its own within five seconds."""
     await asyncio.gather(
         *(
-            connection.say_goodbye(random.uniform(0, RECONNECT_WITHIN))  # noqa: S311
-            for connection in tuple(open_connections)
+            session.say_goodbye(random.uniform(0, RECONNECT_WITHIN))  # noqa: S311
+            for session in tuple(open_sessions)
         ),
         return_exceptions=True,
     )

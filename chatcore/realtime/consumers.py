@@ -1,6 +1,5 @@
 """The WebSocket at /ws/: authenticate, subscribe, forward. Frames are described in docs/events.md."""
 
-import asyncio
 import json
 import logging
 import time
@@ -12,60 +11,66 @@ from urllib.parse import parse_qs
 from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from chatcore.accounts.channels import principal_of
-from chatcore.accounts.principals import Principal
-from chatcore.errors import (
-    ChatcoreError,
-    FieldProblem,
-    Forbidden,
-    Invalid,
-    Malformed,
-    Unauthenticated,
-    Unexpected,
-)
-from chatcore.offload import offload
-from chatcore.realtime import connections, cursors
-from chatcore.realtime.frames import Frame
-from chatcore.realtime.hub import hub
-from chatcore.realtime.log import frame_body, read_after, user_group
+from chatcore.errors import ChatcoreError, FieldProblem, Invalid, Malformed, Unexpected
+from chatcore.problems import translate
+from chatcore.processes.protocols import abort_soon
+from chatcore.realtime.events import Pong, Refused, Result
 from chatcore.realtime.outgoing import Outgoing
-from chatcore.realtime.tail import tail
-from chatcore.realtime.topics import Subscription, registry
+from chatcore.realtime.presence import presence
+from chatcore.realtime.sessions import LiveSession
+from chatcore.realtime.topics import Context, command, registry
 
 log = logging.getLogger(__name__)
 
 UNAUTHENTICATED, REVOKED, TOO_MANY_ERRORS, TOO_SLOW, GOING_AWAY = 4401, 4403, 4400, 4408, 1012
-RECHECK_SECONDS = 60.0
 ERRORS_ALLOWED, ERRORS_WITHIN = 3, 10.0
-MAX_SUBSCRIPTIONS = 100
-
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ClientFrame(_Strict):
+class ClientFrame(BaseModel):
     """What a client sends. `ref` comes back in the answer."""
+
+    model_config = ConfigDict(extra="forbid")
 
     type: str
     ref: str | None = None
     data: dict[str, Any] = {}
 
 
-class SubscribeData(_Strict):
+class SubscribeData(BaseModel):
+    """Follow a conversation: its signals, and at first what its running replies have said so far."""
+
+    model_config = ConfigDict(extra="forbid")
+
     conversation: uuid.UUID
     form: Literal["text", "html"] = "text"
 
 
-class UnsubscribeData(_Strict):
+class UnsubscribeData(BaseModel):
+    """Hear no more of a conversation's signals."""
+
+    model_config = ConfigDict(extra="forbid")
+
     conversation: uuid.UUID
 
 
+class PingData(BaseModel):
+    """Answered by `pong`, to see whether the connection lives."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PresenceData(BaseModel):
+    """Whether somebody sits before the screen. A connection counts as online until it says otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["online", "away"]
+
+
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One connection. The hub calls `receive_frame`; a task of its own writes to the socket."""
+    """One connection: frames in, a session's frames out."""
 
     channel_layer_alias = None
 
@@ -74,167 +79,96 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        self.subscriptions: dict[uuid.UUID, Subscription] = {}
         self.errors: deque[float] = deque(maxlen=ERRORS_ALLOWED)
-        self.principal: Principal | None = None
-        self.groups_joined: tuple[str, ...] = ()
+        self.is_known = False
         await self.accept()
-        self.outgoing = Outgoing(self.send_text, self.too_slow)
+        outgoing = Outgoing(lambda frame: frame.text, self.send_text, self.too_slow)
+        self.session = LiveSession(self.scope, self, outgoing)
         try:
-            self.principal = await principal_of(self.scope)
+            self.is_known = await self.session.identify() is not None
         except ChatcoreError:
-            self.principal = None
-        if self.principal is None:
+            self.is_known = False
+        if not self.is_known:
             await self.close(UNAUTHENTICATED)
             return
-        await connections.opened(self)
-        self.rechecking = asyncio.get_running_loop().create_task(self._recheck_forever())
-        await self._follow_from(_after(self.scope))
+        await self.session.follow(self.session.own_feed(), _after(self.scope))
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002
-        if self.principal is None:
-            return
-        self.rechecking.cancel()
-        connections.closed(self)
-        for subscription in self.subscriptions.values():
-            subscription.close()
-        hub.leave(self.outgoing, *self.groups_joined)
-        await self.outgoing.stop()
-
-    # --- From the server to the client -------------------------------------------------------------------------
+        self.session.close()
 
     async def send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})
 
     async def too_slow(self) -> None:
+        abort_soon(self.scope)
         await self.close(TOO_SLOW)
 
-    async def _follow_from(self, after: str | None) -> None:
-        """Join, then read what was missed, then let through what came meanwhile, minus repeats."""
-        principal = self.principal
-        assert principal
-        self.outgoing.hold()
-        if principal.user is not None and principal.may("conversations:read"):
-            self.groups_joined = (user_group(principal.workspace.id, principal.user.id),)
-            await hub.join(self.outgoing, *self.groups_joined)
-        cursor = await tail.ensure()
-        if after is not None and principal.user is not None:
-            try:
-                position = await offload(cursors.decode, after)
-                for event in await offload(read_after, position, principal.workspace.id, principal.user.id):
-                    self.outgoing.send_now(Frame(frame_body(event)))
-            except ChatcoreError as problem:
-                self._say("resync", problem.problem())
-        self._say("hello", {"cursor": cursor})
-        self.outgoing.release()
+    async def revoked(self) -> None:
+        await self.close(REVOKED)
 
-    def _say(self, kind: str, data: dict[str, Any], ref: str | None = None) -> None:
-        self.outgoing.send_now(Frame({"type": kind, "data": data} | ({"ref": ref} if ref else {})))
-
-    async def say_goodbye(self, reconnect_after: float) -> None:
-        self._say("reconnect", {"after": round(reconnect_after, 2)})
-        await self.outgoing.drain()
+    async def going_away(self) -> None:
         await self.close(GOING_AWAY)
 
-    # --- Permission --------------------------------------------------------------------------------------------
+    async def begin(self) -> None:
+        """The handshake was its beginning."""
 
-    async def _recheck_forever(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            await self.recheck()
-
-    def belongs_to(self, user: str | None, integration: str | None) -> bool:
-        principal = self.principal
-        if principal is None:
-            return False
-        own = principal.integration
-        return (own is not None and str(own.id) == integration) or (
-            principal.user is not None and str(principal.user.id) == user
-        )
-
-    async def recheck(self) -> None:
-        try:
-            principal = await principal_of(self.scope)
-        except Unauthenticated:
-            principal = None
-        held = self.principal
-        if (
-            principal is None
-            or held is None
-            or principal.workspace != held.workspace
-            or principal.user != held.user
-        ):
-            await self.close(REVOKED)
-            return
-        self.principal = principal
-        for name, subscription in tuple(self.subscriptions.items()):
-            if not await subscription.allowed():
-                del self.subscriptions[name]
-                subscription.close()
-                self._say("unsubscribed", {"conversation": str(name)})
-
-    # --- From the client to the server -------------------------------------------------------------------------
+    def beat(self, now: float) -> None:
+        """The protocol's own pings show life."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002
-        if self.principal is None:
+        if not self.is_known:
             return
         ref = None
         try:
             frame = _parse(text_data)
             ref = frame.ref
             await self._handle(frame)
-        except ChatcoreError as problem:
-            await self._refuse(problem, ref)
-        except Exception:
-            log.exception("a frame of a client failed")
-            await self._refuse(Unexpected(), ref)
+        except Exception as error:
+            await self._refuse(_problem(error), ref)
 
     async def _handle(self, frame: ClientFrame) -> None:
-        assert self.principal
-        if frame.type == "ping":
-            self._say("pong", {}, frame.ref)
-        elif frame.type == "subscribe":
-            await self._subscribe(_checked(SubscribeData, frame.data), frame.ref)
-        elif frame.type == "unsubscribe":
-            await self._unsubscribe(_checked(UnsubscribeData, frame.data), frame.ref)
-        elif command := registry.commands.get(frame.type):
-            self._say(
-                "result", await command.run(self.principal, _checked(command.shape, frame.data)), frame.ref
-            )
-        else:
-            raise Malformed(f"There is no frame type {frame.type!r}. docs/events.md lists them.")
-
-    async def _subscribe(self, wanted: SubscribeData, ref: str | None) -> None:
-        assert self.principal
-        if previous := self.subscriptions.pop(wanted.conversation, None):
-            previous.close()
-        if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
-            raise Forbidden(
-                f"A connection holds at most {MAX_SUBSCRIPTIONS} subscriptions. Unsubscribe from one first."
-            )
-        topic = registry.topics["conversation"]
-        self.outgoing.hold()
-        try:
-            subscription = await topic(
-                self.principal, str(wanted.conversation), self.outgoing, html=wanted.form == "html"
-            )
-            self.subscriptions[wanted.conversation] = subscription
-            self._say("subscribed", {"conversation": str(wanted.conversation)}, ref)
-        finally:
-            self.outgoing.release()
-
-    async def _unsubscribe(self, wanted: UnsubscribeData, ref: str | None) -> None:
-        if subscription := self.subscriptions.pop(wanted.conversation, None):
-            subscription.close()
-        self._say("unsubscribed", {"conversation": str(wanted.conversation)}, ref)
+        wanted = registry.commands.get(frame.type)
+        if wanted is None:
+            raise Malformed(f"There is no frame type {frame.type[:60]!r}. docs/events.md lists them.")
+        context = Context(self.session, frame.ref)
+        result = await wanted.run(context, _checked(wanted.shape, frame.data))
+        if result is not None:
+            self.session.say(Result(**result), frame.ref)
 
     async def _refuse(self, problem: ChatcoreError, ref: str | None) -> None:
-        self._say("error", problem.problem(), ref)
+        self.session.say(Refused.model_validate(problem.problem()), ref)
         now = time.monotonic()
         self.errors.append(now)
         if len(self.errors) == ERRORS_ALLOWED and now - self.errors[0] < ERRORS_WITHIN:
-            await self.outgoing.drain()
+            await self.session.outgoing.drain()
             await self.close(TOO_MANY_ERRORS)
+
+
+@command("ping", PingData)
+async def ping(context: Context, data: PingData) -> None:  # noqa: ARG001
+    context.session.say(Pong(), context.ref)
+
+
+@command("presence", PresenceData)
+async def be_present(context: Context, data: PresenceData) -> None:
+    presence.wish(context.session, data.state)
+
+
+@command("subscribe", SubscribeData)
+async def subscribe(context: Context, data: SubscribeData) -> None:
+    await context.session.subscribe(data.conversation, data.form, context.ref)
+
+
+@command("unsubscribe", UnsubscribeData)
+async def unsubscribe(context: Context, data: UnsubscribeData) -> None:
+    context.session.unsubscribe(data.conversation, context.ref)
+
+
+def _problem(error: Exception) -> ChatcoreError:
+    known = translate(error)
+    if known is None:
+        log.exception("a frame of a client failed", exc_info=error)
+    return known or Unexpected()
 
 
 def _after(scope: dict[str, Any]) -> str | None:

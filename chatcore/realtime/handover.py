@@ -14,6 +14,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from chatcore.problems import translate
+from chatcore.realtime.events import Refused
+from chatcore.realtime.frames import control
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class Continuation:
 
     close: Callable[[], None]
     answer: Callable[[], Awaitable[JsonAnswer]] | None = None
-    events: Callable[[], AsyncIterator[str]] | None = None
+    events: Callable[[], AsyncIterator[bytes]] | None = None
 
 
 def hand_over(request: HttpRequest, continuation: Continuation) -> HttpResponse:
@@ -110,10 +112,10 @@ async def _write(continuation: Continuation, headers: Headers, send: Send) -> No
     await send({"type": "http.response.start", "status": 200, "headers": headers + kind})
     try:
         async for event in continuation.events():
-            await send({"type": "http.response.body", "body": event.encode(), "more_body": True})
+            await send({"type": "http.response.body", "body": event, "more_body": True})
     except Exception as error:
-        failed = f"event: error\ndata: {json.dumps(_problem(error, headers).body)}\n\n"
-        await send({"type": "http.response.body", "body": failed.encode(), "more_body": True})
+        failed = control(Refused.model_validate(_problem(error, headers).body)).sse
+        await send({"type": "http.response.body", "body": failed, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 

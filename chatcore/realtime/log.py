@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Func
+from django.db.models import Func, QuerySet
 from django.db.models.expressions import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
 from chatcore.errors import Gone
+from chatcore.realtime import cursors
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.cursors import Cursor
+from chatcore.realtime.feeds import Feed, user_group, workspace_group
 from chatcore.realtime.fields import Xid8Field
 from chatcore.realtime.hub import hub
 from chatcore.realtime.models import Event
@@ -57,13 +59,10 @@ def _publish(events: Iterable[Event]) -> None:
 
 
 def groups_of(event: "Event | Position") -> list[str]:
-    """The hub groups that hear of an event: its conversation's and every user's of its audience."""
+    """The hub groups that hear of an event: its conversation's, its workspace's, every user's of its audience."""
     groups = [user_group(event.workspace_id, user_id) for user_id in event.audience]
+    groups.append(workspace_group(event.workspace_id))
     return [f"conversation.{event.conversation_id}", *groups] if event.conversation_id else groups
-
-
-def user_group(workspace_id: uuid.UUID, user_id: uuid.UUID) -> str:
-    return f"user.{workspace_id}.{user_id}"
 
 
 def frame_body(event: Event) -> dict[str, Any]:
@@ -87,22 +86,51 @@ _HORIZON = Func(
 )
 
 
-def read_after(cursor: Cursor, workspace_id: uuid.UUID, user_id: uuid.UUID) -> list[Event]:
-    """What the user missed in the workspace since the cursor, oldest first, below the horizon.
-
-    More than 5,000 events behind raises Gone: reading the state again is cheaper than replaying.
-    """
-    events = list(
-        Event.objects.filter(
-            TupleGreaterThan(Tuple(F("xid"), F("id")), (cursor.xid, cursor.id)),
-            workspace_id=workspace_id,
-            xid__lt=_HORIZON,
-            audience__contains=[user_id],
-        ).order_by("xid", "id")[: REPLAY_LIMIT + 1]
+def _after(position: Cursor, feed: Feed) -> QuerySet[Event]:
+    missed = Event.objects.filter(
+        TupleGreaterThan(Tuple(F("xid"), F("id")), (position.xid, position.id)),
+        workspace_id=feed.workspace,
+        xid__lt=_HORIZON,
     )
-    if len(events) > REPLAY_LIMIT:
+    if feed.user:
+        missed = missed.filter(audience__contains=[feed.user])
+    if feed.only is not None:
+        missed = missed.filter(conversation_id__in=feed.only)
+    return missed.order_by("xid", "id")
+
+
+def followable(cursor: str, feed: Feed) -> Cursor:
+    """Where a client stands. Raises Malformed for a cursor not of ours, Gone for one that is too far behind.
+
+    More than 5,000 events behind, reading the state again is cheaper than replaying.
+    """
+    position = cursors.decode(cursor)
+    behind = _after(position, feed).values_list("id")[REPLAY_LIMIT : REPLAY_LIMIT + 1]
+    if behind:
         raise Gone
-    return events
+    return position
+
+
+@dataclass(frozen=True)
+class Page:
+    """Frame bodies, oldest first, each with the cursor that stands behind it; `end` is where the reader stands now."""
+
+    frames: list[tuple[dict[str, Any], str]]
+    end: Cursor
+    has_more: bool
+
+
+def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
+    """The next events below the horizon."""
+    horizon = cursors.now()
+    events = list(_after(position, feed)[: limit + 1])
+    places = [Cursor(event.xid, event.id) for event in events[:limit]]
+    frames = [
+        (frame_body(event), cursors.encode(place))
+        for event, place in zip(events[:limit], places, strict=True)
+    ]
+    has_more = len(events) > limit
+    return Page(frames, places[-1] if has_more else max([*places, horizon, position]), has_more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,79 +1,86 @@
-"""What waits to be sent to one client: bounded, without repeats, written by a task of its own."""
+"""What waits to be sent to one client: bounded, without repeats, written while there is something to write."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from chatcore.realtime.frames import Frame
 
 BUFFER_BYTES = 1024 * 1024
-REMEMBERED = 2_000
+REMEMBERED = 500
+
+Encoded = TypeVar("Encoded", str, bytes)
 
 
-class Outgoing:
+class Outgoing(Generic[Encoded]):
     """The watcher of one connection. A reader that falls 1 MiB behind is cut, and resumes by its cursor.
 
-    While held, what the hub brings waits behind what `send_now` sends; `release` lets it through.
+    `encode` gives the transport's form of a frame, `write` sends it, `too_slow` ends the connection. While held, what
+    the hub brings waits behind what `send_now` sends; `release` lets it through. An idle connection has no task here.
     """
 
     def __init__(
         self,
-        write: Callable[[str], Coroutine[Any, Any, None]],
+        encode: Callable[[Frame], Encoded],
+        write: Callable[[Encoded], Coroutine[Any, Any, None]],
         too_slow: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        self._write = write
+        self._encode: Callable[[Frame], Encoded] = encode
+        self._write: Callable[[Encoded], Coroutine[Any, Any, None]] = write
         self._too_slow = too_slow
-        self._ready: deque[str] = deque()
-        self._held: deque[Frame] = deque()
+        self._ready: deque[Encoded] = deque()
+        self._held: list[Frame] = []
         self._holds = 0
         self._size = 0
         self._seen: dict[int, None] = {}
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._stopped = False
+        self._writing: asyncio.Task[None] | None = None
         self._cutting: asyncio.Task[None] | None = None
-        self._writer = asyncio.get_running_loop().create_task(self._run())
+        self.written_at = 0.0
 
     def receive(self, frame: Frame) -> None:
         if self._holds:
             self._held.append(frame)
-            self._count(len(frame.text))
+            self._count(len(self._encode(frame)))
         else:
             self.send_now(frame)
 
     def send_now(self, frame: Frame) -> None:
         """Queue a frame ahead of what is held; an event the client has had is left out."""
-        if self._stopped or self._repeated(frame.event_id):
+        if not self._repeated(frame.event_id):
+            self.send_raw(self._encode(frame))
+
+    def send_raw(self, encoded: Encoded) -> None:
+        if self._stopped:
             return
-        self._ready.append(frame.text)
-        self._count(len(frame.text))
-        self._idle.clear()
-        self._wake.set()
+        self._ready.append(encoded)
+        self._count(len(encoded))
+        if self._writing is None and not self._stopped:
+            self._writing = asyncio.get_running_loop().create_task(self._run())
 
     def hold(self) -> None:
         self._holds += 1
 
     def release(self) -> None:
         self._holds -= 1
-        while self._held and not self._holds:
-            frame = self._held.popleft()
-            self._size -= len(frame.text)
+        if self._holds:
+            return
+        held, self._held = self._held, []
+        for frame in held:
+            self._size -= len(self._encode(frame))
             self.send_now(frame)
 
-    async def drain(self) -> None:
-        """Until everything queued is written, or the client has had two seconds."""
-        try:
-            async with asyncio.timeout(2):
-                await self._idle.wait()
-        except TimeoutError:
-            return
+    async def drain(self, seconds: float | None = 2.0) -> None:
+        """Until everything queued is written, or the client has had its time."""
+        if self._writing:
+            await asyncio.wait([self._writing], timeout=seconds)
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         self._stopped = True
-        self._writer.cancel()
-        await asyncio.gather(self._writer, return_exceptions=True)
+        self._ready.clear()
+        if self._writing:
+            self._writing.cancel()
 
     def _repeated(self, event_id: int | None) -> bool:
         if event_id is None:
@@ -88,16 +95,15 @@ class Outgoing:
     def _count(self, size: int) -> None:
         self._size += size
         if self._size > BUFFER_BYTES and not self._stopped:
-            self._stopped = True
-            self._writer.cancel()
+            self.stop()
             self._cutting = asyncio.get_running_loop().create_task(self._too_slow())
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
+        try:
             while self._ready:
-                text = self._ready.popleft()
-                await self._write(text)
-                self._size -= len(text)
-            self._idle.set()
+                encoded = self._ready.popleft()
+                await self._write(encoded)
+                self._size -= len(encoded)
+            self.written_at = asyncio.get_running_loop().time()
+        finally:
+            self._writing = None

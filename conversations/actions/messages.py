@@ -13,10 +13,11 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.actions.receipts import count_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.models import Conversation, Member, Message
+from conversations.models import Conversation, Member, Message, Receipt
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
 
@@ -104,6 +105,7 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     if conversation.active_leaf_id in below:
         conversation.active_leaf_id = _end_without(conversation, message)
         conversation.save(update_fields=["active_leaf"])
+    Receipt.objects.filter(message__in=below).delete()
     doomed = Message.objects.filter(id__in=below)
     doomed._raw_delete(doomed.db)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
@@ -135,6 +137,9 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     Member.objects.filter(conversation=conversation).update(last_message_at=now)
+    count_unread(
+        conversation.id, but=principal.user.id if principal.user and not principal.integration else None
+    )
     return Posted(message, reply)
 
 

@@ -130,6 +130,12 @@ GRANTS = {
     "regenerate": "replies:write",
     "retry": "replies:write",
     "stop": "replies:write",
+    "follow_reply": "messages:read",
+    "list_events": "conversations:read",
+    "say_typing": "messages:write",
+    "acknowledge": "messages:read",
+    "read_presence": "conversations:read",
+    "list_receipts": "messages:read",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

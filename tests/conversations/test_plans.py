@@ -13,7 +13,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.cursors import Cursor
-from chatcore.realtime.log import positions_after, read_after
+from chatcore.realtime.feeds import feed_of
+from chatcore.realtime.log import positions_after, read_page
 from chatcore.realtime.models import Event
 from conversations import claims, following
 from conversations.models import Conversation, Message
@@ -143,7 +144,7 @@ READS: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     "the newest leaf": (lambda f: Message.objects.newest_leaf_below(f.leaf.parent_id), "message_children"),
     "everything below": (lambda f: Message.objects.below(f.leaf.parent_id), "message_children"),
     "events missed": (
-        lambda f: read_after(f.cursor, f.reader.workspace.id, f.reader.user.id),
+        lambda f: read_page(f.cursor, feed_of(f.reader), 100),
         "event_workspace_order",
     ),
     "the tail of the log": (lambda f: positions_after(f.cursor, 500), "event_order"),

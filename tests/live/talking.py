@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from chatcore.realtime.catalogue import check
 from tests.running import Chatcore
 
 Frame = dict[str, Any]
@@ -21,15 +22,27 @@ class Live:
         self.socket = socket
         self.frames: list[Frame] = []
 
+    @property
+    def story(self) -> str:
+        """The frames in short, to be shown where a test fails."""
+        return "\n".join(str(frame)[:160] for frame in self.frames)
+
     async def send(self, kind: str, ref: str | None = None, **data: Any) -> None:
         await self.socket.send(json.dumps({"type": kind, "data": data} | ({"ref": ref} if ref else {})))
 
-    async def until(self, condition: Callable[[Frame], bool] | str) -> Frame:
-        """The next frame of that type, or that fulfils the condition."""
-        fits = condition if callable(condition) else lambda frame: frame["type"] == condition
+    async def until(self, condition: Callable[[Frame], bool] | str, conversation: str = "") -> Frame:
+        """The next frame of that type, or that fulfils the condition; about that conversation, if one is named.
+
+        A connection also hears what happened elsewhere a moment before it was opened.
+        """
+
+        def fits(frame: Frame) -> bool:
+            wanted = condition(frame) if callable(condition) else frame["type"] == condition
+            return wanted and conversation in ("", frame.get("conversation"))
+
         async with asyncio.timeout(30):
             while True:
-                frame = json.loads(await self.socket.recv())
+                frame = checked(json.loads(await self.socket.recv()))
                 self.frames.append(frame)
                 if fits(frame):
                     return dict(frame)
@@ -70,8 +83,14 @@ def ask(http: httpx.Client, conversation: str, content: str = "Hello", **headers
     )
 
 
+def checked(frame: Frame) -> Frame:
+    """The frame, if it is as its catalogue declares it."""
+    check(frame)
+    return frame
+
+
 def frames_of(lines: Iterator[str]) -> Iterator[Frame]:
     """The JSON frames of a stream of server-sent events."""
     for line in lines:
         if line.startswith("data: "):
-            yield json.loads(line.removeprefix("data: "))
+            yield checked(json.loads(line.removeprefix("data: ")))

@@ -201,7 +201,7 @@ async def told(chatcore: Chatcore, cursor: str, conversation: str) -> list[Frame
     async with live(chatcore, after=cursor) as watcher:
         await watcher.until(
             lambda frame: (
-                frame["conversation"] == conversation
+                frame.get("conversation") == conversation
                 and frame["type"] == "conversation.updated"
                 and frame["data"]["changed"] == ["archived"]
             )

@@ -25,8 +25,8 @@ async def test_a_killed_workers_reply_is_made_anew_and_whole(gates: Path, redis_
             chatcore.kill("worker0")
             chatcore.start()
 
-            restarted = await watcher.until("reply.restarted")
-            ended = await watcher.until("reply.completed")
+            restarted = await watcher.until("reply.restarted", conversation)
+            ended = await watcher.until("reply.completed", conversation)
 
         assert restarted["data"]["attempt"] == 2
         assert ended["data"]["text"] == LONG
@@ -55,7 +55,7 @@ async def test_a_server_that_stops_says_when_to_come_back_and_loses_nothing(gate
         assert 0 <= goodbye["data"]["after"] <= 5
         chatcore.start()
         async with live(chatcore, after=cursor) as watcher:
-            ended = await watcher.until("reply.completed")
+            ended = await watcher.until("reply.completed", conversation)
         assert ended["data"]["text"] == LONG
         with chatcore.client() as http:
             assert wait_for_end(http, reply)["status"] == "done"
@@ -72,7 +72,7 @@ async def test_a_database_that_drops_every_connection_costs_no_word(gates: Path)
             for word in ("word30 ", "word60 ", "word90 "):
                 await watcher.until(lambda frame, word=word: word in frame["data"].get("text", ""))
                 await asyncio.to_thread(cut_connections, chatcore.database)
-            ended = await watcher.until("reply.completed")
+            ended = await watcher.until("reply.completed", conversation)
         assert ended["data"]["text"] == LONG
         assert watcher.text_of(reply) == LONG
         assert wait_for_end(http, reply)["attempt"] == 1
@@ -93,14 +93,14 @@ async def test_a_redis_that_restarts_loses_nothing_durable(gates: Path) -> None:
             await watcher.until(lambda frame: "word30 " in frame["data"].get("text", ""))
             await asyncio.to_thread(redis.stop)
             await asyncio.to_thread(redis.start)
-            ended = await watcher.until("reply.completed")
+            ended = await watcher.until("reply.completed", conversation)
         assert ended["data"]["text"] == LONG
         assert wait_for_end(http, reply)["attempt"] == 1
         async with live(chatcore) as again:
             await again.send("subscribe", conversation=conversation)
             await again.until("subscribed")
             second = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
-            await again.until("reply.completed")
+            await again.until("reply.completed", conversation)
         assert again.text_of(second) == LONG
 
 

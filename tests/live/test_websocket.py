@@ -20,11 +20,12 @@ async def test_a_watcher_sees_a_reply_from_its_question_to_its_end(chatcore: Cha
             await watcher.send("subscribe", conversation=conversation)
             await watcher.until("subscribed")
             reply = (await asyncio.to_thread(ask, http, conversation)).json()["reply"]["id"]
-            ended = await watcher.until("reply.completed")
+            ended = await watcher.until("reply.completed", conversation)
 
-    assert watcher.text_of(reply) == LONG
+    assert watcher.text_of(reply) == LONG, f"{watcher.story}\n{chatcore.log[-2000:]}"
     assert ended["data"]["text"] == LONG
-    kinds = [frame["type"] for frame in watcher.frames if "id" in frame and "message" in frame["data"]]
+    mine = [frame for frame in watcher.frames if frame.get("conversation") == conversation]
+    kinds = [frame["type"] for frame in mine if "id" in frame and "message" in frame["data"]]
     assert kinds == ["message.created", "reply.queued", "reply.started", "reply.completed"]
 
 
@@ -34,11 +35,11 @@ async def test_one_that_joins_late_has_the_whole_text(chatcore: Chatcore) -> Non
         reply = ask(http, conversation).json()["reply"]["id"]
         async with live(chatcore) as early, live(chatcore, number=chatcore.webs - 1) as late:
             await early.send("subscribe", conversation=conversation)
-            await early.until(lambda frame: "word80 " in frame["data"].get("text", ""))
+            await early.until(lambda frame: "word80 " in frame["data"].get("text", ""), conversation)
             await late.send("subscribe", conversation=conversation)
-            await late.until("reply.delta")
+            await late.until("reply.delta", conversation)
             await asyncio.to_thread(http.post, f"/api/v1/replies/{reply}/stop")
-            stopped = await late.until("reply.stopped")
+            stopped = await late.until("reply.stopped", conversation)
     assert "word80 " in late.text_of(reply)
     assert late.text_of(reply) == stopped["data"]["text"]
 
@@ -88,9 +89,9 @@ async def test_sending_and_stopping_over_the_connection(one: Chatcore) -> None:
             await watcher.until("subscribed")
             await watcher.send("send", ref="1", conversation=conversation, content="Go")
             sent = await watcher.until("result")
-            await watcher.until("reply.delta")
+            await watcher.until("reply.delta", conversation)
             await watcher.send("stop", ref="2", message=sent["data"]["reply"])
-            stopped = await watcher.until("reply.stopped")
+            stopped = await watcher.until("reply.stopped", conversation)
     assert sent["ref"] == "1"
     assert stopped["data"]["message"] == sent["data"]["reply"]
 

@@ -14,7 +14,8 @@ from chatcore.ids import uuid7
 from chatcore.realtime import cursors
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.cursors import Cursor
-from chatcore.realtime.log import Announcement, announce, positions_after, read_after
+from chatcore.realtime.feeds import Feed
+from chatcore.realtime.log import Announcement, announce, followable, positions_after, read_page
 from chatcore.realtime.models import Event
 from chatcore.realtime.tasks import trim_batch
 
@@ -31,6 +32,10 @@ def tell(number: int, audience: tuple[UUID, ...] = (READER,)) -> Event:
         Announcement(body=body, workspace=WORKSPACE, conversation=None, actor="system", audience=audience)
     )
     return event
+
+
+def numbers_after(position: Cursor, feed: Feed) -> list[int]:
+    return [body["data"]["number"] for body, _ in read_page(position, feed, 100).frames]
 
 
 def settle() -> None:
@@ -85,8 +90,8 @@ def test_a_reader_gets_what_is_meant_for_it_after_its_cursor() -> None:
     tell(2)
     tell(3, audience=(uuid7(),))
     settle()
-    assert [event.payload["number"] for event in read_after(position, WORKSPACE, READER)] == [2]
-    assert read_after(position, uuid7(), READER) == []
+    assert numbers_after(position, Feed(WORKSPACE, READER)) == [2]
+    assert numbers_after(position, Feed(uuid7(), READER)) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -97,7 +102,7 @@ def test_one_that_is_too_far_behind_reads_the_state_again(monkeypatch: pytest.Mo
     settle()
     monkeypatch.setattr("chatcore.realtime.log.REPLAY_LIMIT", 3)
     with pytest.raises(Gone):
-        read_after(position, WORKSPACE, READER)
+        followable(cursors.encode(position), Feed(WORKSPACE, READER))
 
 
 @pytest.mark.django_db

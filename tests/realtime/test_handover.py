@@ -66,18 +66,18 @@ async def write(response: HttpResponse, send: Any) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-async def pieces() -> AsyncIterator[str]:
-    yield "data: 1\n\n"
-    yield "data: 2\n\n"
+async def pieces() -> AsyncIterator[bytes]:
+    yield b"data: 1\n\n"
+    yield b"data: 2\n\n"
 
 
-async def away() -> AsyncIterator[str]:
-    yield "data: 1\n\n"
+async def away() -> AsyncIterator[bytes]:
+    yield b"data: 1\n\n"
     raise OperationalError("secret")
 
 
-async def endless() -> AsyncIterator[str]:
-    yield "data: 1\n\n"
+async def endless() -> AsyncIterator[bytes]:
+    yield b"data: 1\n\n"
     await asyncio.Event().wait()
 
 
@@ -173,7 +173,7 @@ async def test_a_stream_that_fails_ends_with_the_problem() -> None:
     first, last = client.body.strip().split("\n\n")
     assert first == "data: 1"
     assert last.startswith("event: error\ndata: ")
-    assert json.loads(last.partition("data: ")[2])["code"] == "unavailable"
+    assert json.loads(last.partition("data: ")[2])["data"]["code"] == "unavailable"
     assert "secret" not in client.body
     assert client.closed == 1
 

@@ -1,0 +1,185 @@
+"""How far messages have come with those they are for, and what each reader has not read yet."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.db import connection, transaction
+
+from chatcore.accounts.principals import Principal
+from chatcore.realtime.log import Announcement, announce
+from conversations import events
+from conversations.actions.access import find_message
+from conversations.models import Member
+
+State = Literal["delivered", "read"]
+REACH = 200  # messages marked by one acknowledgement: what lies further back was not waiting to be read
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """Everything in the conversation up to this message has reached the recipient, or was read by it."""
+
+    workspace: uuid.UUID
+    conversation: uuid.UUID
+    up_to: uuid.UUID
+    recipient: str
+    user: uuid.UUID | None
+    state: State
+
+
+def acknowledgement(principal: Principal, message_id: uuid.UUID, state: State) -> Acknowledgement:
+    """What the principal says of the message. Raises NotFound."""
+    message = find_message(principal, message_id)
+    by_person = principal.user if principal.integration is None else None
+    return Acknowledgement(
+        message.workspace_id,
+        message.conversation_id,
+        message.id,
+        events.actor_of(principal),
+        by_person.id if by_person else None,
+        state,
+    )
+
+
+@transaction.atomic
+def record(acknowledged: Iterable[Acknowledgement]) -> None:
+    """Write receipts for all of them in a few statements. What was seen is never unseen: late ones change nothing."""
+    newest: dict[tuple[uuid.UUID, str, State], Acknowledgement] = {}
+    for item in sorted(acknowledged, key=lambda item: item.up_to):
+        newest[item.conversation, item.recipient, item.state] = item
+    for state in ("delivered", "read"):
+        chosen = [item for item in newest.values() if item.state == state]
+        if chosen:
+            _record(chosen)
+
+
+def _record(chosen: Sequence[Acknowledgement]) -> None:
+    """All of one state."""
+    is_read = chosen[0].state == "read"
+    values: dict[str, Any] = {
+        "conversations": [item.conversation for item in chosen],
+        "recipients": [item.recipient for item in chosen],
+        "users": [item.user for item in chosen],
+        "ups": [item.up_to for item in chosen],
+        "read": is_read,
+        "reach": REACH,
+    }
+    with connection.cursor() as sql:
+        sql.execute(_MARK, values)
+        changed = {(row[0], row[1]) for row in sql.fetchall()}
+        unread: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
+        if is_read:
+            sql.execute(_READ, values)
+            unread = {(row[0], row[1]): row[2] for row in sql.fetchall()}
+    _announce(chosen, changed, unread)
+
+
+def _announce(
+    chosen: Sequence[Acknowledgement],
+    changed: set[tuple[uuid.UUID, str]],
+    unread: dict[tuple[uuid.UUID, uuid.UUID], int],
+) -> None:
+    told = [
+        item
+        for item in chosen
+        if (item.conversation, item.recipient) in changed or (item.conversation, item.user) in unread
+    ]
+    audiences: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    members = Member.objects.filter(conversation__in={item.conversation for item in told})
+    for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
+        audiences[conversation_id].append(user_id)
+    announce(
+        *(
+            Announcement(
+                body=events.ReceiptUpdated(
+                    recipient=item.recipient,
+                    state=item.state,
+                    message=item.up_to,
+                    unread=unread.get((item.conversation, item.user)) if item.user else None,
+                ),
+                workspace=item.workspace,
+                conversation=item.conversation,
+                actor=item.recipient,
+                audience=tuple(audiences[item.conversation]),
+            )
+            for item in told
+        )
+    )
+
+
+def count_unread(conversation_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
+    """One message more that no member but its author has read. In the order of rows, so that two cannot deadlock."""
+    with connection.cursor() as sql:
+        sql.execute(_COUNT, {"conversation": conversation_id, "author": but})
+
+
+_ACK = """
+with ack as (
+    select * from unnest(%(conversations)s::uuid[], %(recipients)s::text[], %(users)s::uuid[], %(ups)s::uuid[])
+        as ack(conversation_id, recipient, user_id, up_to)
+)
+"""
+
+_OF_OTHERS = """
+    m.status not in ('queued', 'streaming') and (
+        m.author in ('assistant', 'agent', 'system')
+        or (m.integration_id is not null and 'integration:' || m.integration_id <> ack.recipient)
+        or (m.integration_id is null and m.user_id is distinct from ack.user_id)
+    )
+"""
+
+_MARK = f"""{_ACK}
+, marked as (
+    insert into conversations_receipt as r (message_id, recipient, delivered_at, read_at)
+    select m.id, ack.recipient, now(), case when %(read)s then now() end
+    from ack cross join lateral (
+        select m.id from conversations_message m
+        where m.conversation_id = ack.conversation_id and m.id <= ack.up_to and {_OF_OTHERS}
+        order by m.id desc limit %(reach)s
+    ) m
+    where not exists (
+        select from conversations_receipt known
+        where known.message_id = m.id and known.recipient = ack.recipient
+            and (known.read_at is not null or not %(read)s)
+    )
+    order by m.id
+    on conflict (message_id, recipient) do update
+        set delivered_at = coalesce(r.delivered_at, excluded.delivered_at),
+            read_at = coalesce(r.read_at, excluded.read_at)
+    returning r.message_id, r.recipient
+)
+select distinct m.conversation_id, marked.recipient
+from marked join conversations_message m on m.id = marked.message_id
+"""  # noqa: S608
+
+_READ = f"""{_ACK}
+, mine as (
+    select member.id, ack.up_to, ack.conversation_id, ack.recipient, ack.user_id
+    from ack join conversations_member member
+        on member.conversation_id = ack.conversation_id and member.user_id = ack.user_id
+    order by member.id for no key update of member
+)
+update conversations_member member
+set read_up_to = greatest(member.read_up_to, ack.up_to),
+    unread = (
+        select count(*) from conversations_message m
+        where m.conversation_id = ack.conversation_id
+            and m.id > greatest(member.read_up_to, ack.up_to) and {_OF_OTHERS}
+    )
+from mine ack
+where member.id = ack.id
+    and (member.unread > 0 or member.read_up_to is distinct from greatest(member.read_up_to, ack.up_to))
+returning member.conversation_id, member.user_id, member.unread
+"""  # noqa: S608
+
+_COUNT = """
+update conversations_member set unread = unread + 1
+where id in (
+    select id from conversations_member
+    where conversation_id = %(conversation)s and user_id is distinct from %(author)s
+    order by id for no key update
+)
+"""

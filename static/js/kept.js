@@ -1,11 +1,10 @@
 // What stays readable offline. The service worker keeps pages as they come; what has changed on one since is told to
 // it from here. A page that it had kept says so, and since when.
 import { chat, conversation, on, thread } from "./page.js";
-import { isOpen } from "./state.js";
 
-const KEEP_AFTER = 1_000, REGISTER_AFTER = 1_000; // milliseconds
+const KEEP_AFTER = 1_000, REGISTER_AFTER = 1_000, ASK_AGAIN = 5_000; // milliseconds
 const worker = window.isSecureContext ? navigator.serviceWorker : undefined;
-let timer;
+let timer, asking;
 
 async function tell(message) {
   (await worker?.ready)?.active?.postMessage({ ...message, user: document.body.dataset.user });
@@ -35,19 +34,27 @@ function say() {
   const time = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
   note.textContent = note.dataset.words.replace("{time}", day + time);
   note.hidden = false;
-  if (isOpen()) refresh();
+  later();
 }
 
-/** Somebody answers again: the page is brought up to date and goes on as any other. */
-function refresh() {
+function later() {
+  clearTimeout(asking);
+  asking = setTimeout(refresh, ASK_AGAIN);
+}
+
+/** Once somebody answers again the page is brought up to date and goes on as any other. */
+async function refresh() {
   const kept = document.querySelector("[data-kept]");
   if (!kept) return;
+  const isAnswered = await fetch("/healthz").then((response) => response.ok).catch(() => false);
+  if (!isAnswered) return later();
   delete kept.dataset.kept;
   kept.querySelector("[data-kept-note]").hidden = true;
   document.body.dispatchEvent(new CustomEvent("live:stale", { bubbles: true, detail: {} }));
 }
 
 document.addEventListener("live:hello", refresh);
+window.addEventListener("online", refresh);
 document.addEventListener("live:conversation.deleted", ({ detail }) => tell({ forget: `/c/${detail.conversation}/` }));
 for (const type of ["message:settled", "message:added"]) document.addEventListener(type, keepSoon);
 document.addEventListener("page:shown", () => {

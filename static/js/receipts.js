@@ -38,7 +38,7 @@ function isInView(message) {
 function isNew({ target }) {
   if (target.matches(".user") && !document.querySelector(".chat[data-shared]")) return;
   news.add(conversation());
-  lookSoon();
+  look();
 }
 
 for (const type of ["message:settled", "message:added"]) document.addEventListener(type, isNew);

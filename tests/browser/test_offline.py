@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.acting import chat, composer, expect_done, last, messages, send, until
-from tests.browser.conftest import Complaints, OpenPage
+from tests.browser.conftest import Complaints, OpenPage, sign_in
+from tests.running import Chatcore
 
 NETWORK = "ERR_INTERNET_DISCONNECTED"
 FRAME_IS_KEPT = "() => caches.open('chatcore-pages').then((kept) => kept.match('/?frame')).then(Boolean)"
@@ -16,6 +17,7 @@ def open_kept(open_page: OpenPage, complaints: Complaints, path: str = "/") -> P
     """A browser whose service worker is at work."""
     complaints.expect(NETWORK)
     complaints.expect("ERR_FAILED")
+    complaints.expect("htmx:")
     page = open_page(path, service_workers="allow")
     until(page, "navigator.serviceWorker.controller !== null")
     until(page, FRAME_IS_KEPT)
@@ -95,21 +97,30 @@ def test_what_waits_can_be_taken_back(open_page: OpenPage, complaints: Complaint
     expect(page.get_by_text("wait and go out")).to_be_hidden()
 
 
-def test_what_was_not_opened_says_so_and_nothing_is_left_for_the_next_user(
-    open_page: OpenPage, complaints: Complaints
-) -> None:
+def test_what_was_not_opened_says_so(open_page: OpenPage, complaints: Complaints) -> None:
     page = open_kept(open_page, complaints)
+
     page.context.set_offline(True)
     page.goto("/archived/")
-    expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
-    page.context.set_offline(False)
 
-    page.goto("/")
-    page.locator(".me").click()
+    expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
+
+
+def test_signing_out_leaves_nothing_behind(
+    browser: Browser, chatcore: Chatcore, complaints: Complaints
+) -> None:
+    context = browser.new_context(base_url=chatcore.url)
+    complaints.watch(context)
+    page = context.new_page()
+    sign_in(page, chatcore.url)
+    until(page, FRAME_IS_KEPT)
+
+    page.goto("/accounts/logout/")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/")
 
     until(page, "caches.has('chatcore-pages').then((is) => !is)")
+    context.close()
 
 
 @pytest.mark.parametrize("way", ["whole", "part"])

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: run test lint format bench shots lock migrations clean
+.PHONY: run test lint format bench shots docs lock
 
 run: $(VENV)/run.stamp  ## start everything on this machine
 	@exec $(BIN)/python manage.py up
@@ -27,6 +27,9 @@ bench: $(VENV)/dev.stamp  ## every benchmark: figure, baseline, ratio, goal
 
 shots: $(VENV)/dev.stamp  ## screenshots of every page, three widths, light and dark, into shots/
 	$(BIN)/python -m bench.shots
+
+docs: $(VENV)/dev.stamp  ## write what is made from the classes: docs/events.md and docs/asyncapi.json
+	@$(BIN)/python manage.py document
 
 lock: $(VENV)/dev.stamp  ## write the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.txt

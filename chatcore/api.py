@@ -20,6 +20,7 @@ from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
+from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
 from conversations import live as conversations_live
 from conversations import rest
@@ -210,6 +211,18 @@ def _refusal(kind: type[errors.ChatcoreError]) -> dict[str, Any]:
 @require_safe
 def openapi(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     return JsonResponse(document())
+
+
+@csrf_exempt
+@require_safe
+def asyncapi(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """What travels over /ws/ and /events/."""
+    return HttpResponse(_asyncapi(), content_type="application/json")
+
+
+@functools.cache
+def _asyncapi() -> str:
+    return documents.asyncapi()
 
 
 @csrf_exempt

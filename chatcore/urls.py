@@ -14,6 +14,7 @@ urlpatterns = [
     path("api/docs", api.docs, name="api_docs"),
     path("api/docs/errors", api.error_pages, name="api_errors"),
     path("api/v1/openapi.json", api.openapi, name="openapi"),
+    path("api/v1/asyncapi.json", api.asyncapi, name="asyncapi"),
     path("api/v1/auth/", include("allauth.headless.urls")),
     path("api/v1/", include(api.resources)),
     path("api/v1/", api.live.urls),

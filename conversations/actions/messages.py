@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.ids import just_before, uuid7
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
@@ -58,6 +59,7 @@ def post_message(
     parent_id = conversation.active_leaf_id if parent == LEAF else _checked_parent(conversation, parent)
     responder = find_model(principal, model, otherwise=conversation.model_id) if respond else None
     message = Message(
+        id=just_before(reply_id) if reply_id else uuid7(),
         workspace_id=conversation.workspace_id,
         conversation=conversation,
         parent_id=parent_id,

@@ -32,7 +32,9 @@ def start(request: PageRequest) -> HttpResponse:
 
 
 def _begun(request: PageRequest, client_id: uuid.UUID | None) -> Conversation:
-    known = Member.objects.for_principal(request.principal).filter(conversation_id=client_id).first()
+    known: Member | None = (
+        Member.objects.for_principal(request.principal).filter(conversation_id=client_id).first()
+    )
     if known is not None:
         return known.conversation
     try:

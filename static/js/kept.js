@@ -23,15 +23,19 @@ function keep() {
   for (const bubble of copy.querySelectorAll(".pending")) bubble.remove();
   const title = document.createElement("title");
   title.textContent = document.title;
-  tell({ keep: { path: `/c/${conversation()}/`, html: title.outerHTML + copy.outerHTML } });
+  tell({ keep: { path: `/c/${conversation()}/`, html: title.outerHTML + copy.outerHTML, list: rows() } });
 }
+
+/** The list beside it, unless only some of it is shown. */
+const rows = () =>
+  document.querySelector("[data-find]").value ? "" : document.querySelector("[data-list]").innerHTML;
 
 function say() {
   const kept = document.querySelector("[data-kept]"), note = kept?.querySelector("[data-kept-note]");
   if (!note) return;
   const at = new Date(Number(kept.dataset.kept)), isToday = at.toDateString() === new Date().toDateString();
   const day = isToday ? "" : `${at.toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "long" })}, `;
-  const time = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+  const time = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   note.textContent = note.dataset.words.replace("{time}", day + time);
   note.hidden = false;
   later();

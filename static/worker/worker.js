@@ -6,6 +6,7 @@
 const STATIC = `chatcore-static-${VERSION}`, PAGES = "chatcore-pages";
 const FRAME = "/", FRAME_KEY = "/?frame", KEPT = 20;
 const CONVERSATION = /^\/c\/[0-9a-f-]{36}\/$/, HASHED = /\.[0-9a-f]{12}\.\w+$/;
+const LIST = /(<div id="list"[^>]*>).*?(<\/div>\s*<div class="side-end">)/s;
 const FOREIGN = /^\/(accounts|admin|api|v1|events|ws|healthz|readyz)(\/|$)/;
 const AWAY = [502, 503, 504];
 
@@ -87,10 +88,11 @@ async function remember(url, response, isPage) {
 }
 
 /** What the open page shows now, drawn by this server before; only for the one whose frame is kept. */
-async function keepShown({ path, html }, user) {
-  const frame = await read(FRAME_KEY);
-  if (!frame) await fetchFrame();
-  if (CONVERSATION.test(path) && user === userOf((await read(FRAME_KEY))?.text ?? "")) await store(path, html);
+async function keepShown({ path, html, list }, user) {
+  const frame = (await read(FRAME_KEY)) ?? (await fetchFrame().then(() => read(FRAME_KEY)));
+  if (!CONVERSATION.test(path) || user !== userOf(frame?.text ?? "")) return;
+  await store(path, html);
+  if (list) await store(FRAME_KEY, frame.text.replace(LIST, (_, before, after) => before + list + after));
 }
 
 async function fetchFrame() {

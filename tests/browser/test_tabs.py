@@ -53,11 +53,14 @@ class Sleep:
     def __init__(self, page: Page) -> None:
         self._session = page.context.new_cdp_session(page)
         self._session.send("Debugger.enable")
-        paused: list[object] = []
-        self._session.on("Debugger.paused", lambda event: paused.append(event))
+        self._paused = False
+        self._session.on("Debugger.paused", self._hear)
         self._session.send("Runtime.evaluate", {"expression": "setTimeout(() => { debugger })"})
-        while not paused:
+        while not self._paused:
             page.wait_for_timeout(10)
+
+    def _hear(self, _event: object) -> None:
+        self._paused = True
 
     def end(self) -> None:
         self._session.send("Debugger.resume")

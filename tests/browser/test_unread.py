@@ -1,5 +1,7 @@
 """What is new: a dot in every tab, until it is read in one."""
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -10,8 +12,9 @@ from tests.running import Chatcore
 
 
 @pytest.fixture
-def client(chatcore: Chatcore) -> httpx.Client:
-    return chatcore.client()
+def client(chatcore: Chatcore) -> Iterator[httpx.Client]:
+    with chatcore.client() as client:
+        yield client
 
 
 def ask(client: httpx.Client, url: str, text: str) -> None:
@@ -44,7 +47,7 @@ def test_an_answer_elsewhere_is_unread_in_every_tab_until_one_shows_it(
     for tab in (page, other):
         expect(row_of(tab, url).locator(".row-unread")).to_be_visible()
     page.goto(url)
-    expect(last(page)).to_contain_text("You said: Anything new?")
+    expect(last(page)).to_contain_text("Anything new?")
 
     expect(row_of(other, url)).to_have_attribute("data-unread", "0")
     expect(row_of(other, url).locator(".row-unread")).to_be_hidden()

@@ -15,6 +15,8 @@ from drf_spectacular.settings import patched_settings
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
+from ninja.renderers import BaseRenderer
+from pydantic_core import to_json
 
 from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
@@ -33,6 +35,15 @@ class JSONBodies(Parser):
         return read_json(request.body)
 
 
+class JSONAnswers(BaseRenderer):
+    """As pydantic writes it at the other half: Django's own way leaves out the microseconds."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:  # noqa: ARG002
+        return to_json(data)
+
+
 live = NinjaAPI(
     title="Chatcore",
     version="1",
@@ -41,6 +52,7 @@ live = NinjaAPI(
     openapi_url=None,
     urls_namespace="live",
     parser=JSONBodies(),
+    renderer=JSONAnswers(),
 )
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)

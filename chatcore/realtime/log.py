@@ -87,10 +87,9 @@ _HORIZON = Func(
 
 
 def _after(position: Cursor, feed: Feed) -> QuerySet[Event]:
+    """All that is visible, also above the horizon."""
     missed = Event.objects.filter(
-        TupleGreaterThan(Tuple(F("xid"), F("id")), (position.xid, position.id)),
-        workspace_id=feed.workspace,
-        xid__lt=_HORIZON,
+        TupleGreaterThan(Tuple(F("xid"), F("id")), (position.xid, position.id)), workspace_id=feed.workspace
     )
     if feed.user:
         missed = missed.filter(audience__contains=[feed.user])
@@ -105,7 +104,9 @@ def followable(cursor: str, feed: Feed) -> Cursor:
     More than 5,000 events behind, reading the state again is cheaper than replaying.
     """
     position = cursors.decode(cursor)
-    behind = _after(position, feed).values_list("id")[REPLAY_LIMIT : REPLAY_LIMIT + 1]
+    behind = (
+        _after(position, feed).filter(xid__lt=_HORIZON).values_list("id")[REPLAY_LIMIT : REPLAY_LIMIT + 1]
+    )
     if behind:
         raise Gone
     return position
@@ -123,7 +124,7 @@ class Page:
 def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
     """The next events below the horizon."""
     horizon = cursors.now()
-    events = list(_after(position, feed)[: limit + 1])
+    events = list(_after(position, feed).filter(xid__lt=_HORIZON)[: limit + 1])
     places = [Cursor(event.xid, event.id) for event in events[:limit]]
     frames = [
         (frame_body(event), cursors.encode(place))
@@ -131,6 +132,15 @@ def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
     ]
     has_more = len(events) > limit
     return Page(frames, places[-1] if has_more else max([*places, horizon, position]), has_more)
+
+
+def read_unsettled(position: Cursor, feed: Feed) -> list[dict[str, Any]]:
+    """What stands behind the end of the last page: committed, but something older may still appear before it.
+
+    It was published when it committed, perhaps before the reader joined, and the tail brings it to nobody a second
+    time. No cursor may name it.
+    """
+    return [frame_body(event) for event in _after(position, feed)[:REPLAY_LIMIT]]
 
 
 @dataclass(frozen=True, slots=True)

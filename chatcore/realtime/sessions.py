@@ -15,7 +15,7 @@ from chatcore.realtime.events import Hello, Reconnect, Resync, Subscribed, Unsub
 from chatcore.realtime.feeds import Feed, FeedWatcher, feed_of
 from chatcore.realtime.frames import Frame, control
 from chatcore.realtime.hub import hub
-from chatcore.realtime.log import followable, read_page
+from chatcore.realtime.log import followable, read_page, read_unsettled
 from chatcore.realtime.outgoing import Outgoing
 from chatcore.realtime.tail import tail
 from chatcore.realtime.topics import Subscription, registry
@@ -116,9 +116,11 @@ class LiveSession:
             for body, cursor in page.frames:
                 self.outgoing.send_now(Frame(body, cursor))
             await self.outgoing.drain(None)
-            if not page.has_more:
-                return
             position = page.end
+            if not page.has_more:
+                break
+        for body in await offload(read_unsettled, position, feed):
+            self.outgoing.send_now(Frame(body))
 
     def own_feed(self) -> Feed | None:
         """None for one that may hear nothing by itself."""

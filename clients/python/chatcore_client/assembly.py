@@ -1,0 +1,85 @@
+"""One reply as it grows: put together from frames that may come twice, late, or from a new beginning."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chatcore_client.errors import TransportFailed, UnexpectedAnswer
+from chatcore_client.records import Delta, Message, Restarted
+
+Piece = Delta | Restarted
+ENDINGS = ("reply.completed", "reply.failed", "reply.stopped")
+
+
+class Assembly:
+    """What is known of a reply. `attempt` is 0 before the first frame, `reply` is None before its end."""
+
+    def __init__(self, reply_id: str | None = None) -> None:
+        self.reply_id = reply_id
+        self.attempt = 0
+        self.reply: Message | None = None
+        self._pieces: dict[str, list[str]] = {"text": [], "reasoning": []}
+        self._lengths = {"text": 0, "reasoning": 0}
+
+    @property
+    def text(self) -> str:
+        return self._joined("text")
+
+    @property
+    def reasoning(self) -> str:
+        return self._joined("reasoning")
+
+    def take(self, frame: Mapping[str, Any]) -> Iterator[Piece]:
+        """What the frame brings that is new. Raises TransportFailed if something before it is missing."""
+        kind, data = frame.get("type", ""), frame.get("data")
+        if not (isinstance(kind, str) and kind.startswith("reply.") and isinstance(data, dict)):
+            return
+        try:
+            self.reply_id = self.reply_id or str(data["message"])
+            attempt = int(data.get("attempt", self.attempt))
+            if kind == "reply.delta":
+                part, offset, text = str(data.get("part", "text")), int(data["offset"]), str(data["text"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedAnswer(f"The server sent a bad {kind}.") from error
+        if kind in ("reply.delta", "reply.started", "reply.restarted"):
+            yield from self._begin(attempt)
+        if kind == "reply.delta" and attempt == self.attempt and part in self._pieces:
+            yield from self._add(part, offset, text)
+
+    def finish(self, reply: Message) -> Iterator[Piece]:
+        """What is still missing of the whole reply."""
+        yield from self._begin(reply.attempt)
+        if not (reply.text.startswith(self.text) and reply.reasoning.startswith(self.reasoning)):
+            yield self._restart(reply.attempt)
+        yield from self._add("reasoning", 0, reply.reasoning)
+        yield from self._add("text", 0, reply.text)
+        self.reply = reply
+
+    def _begin(self, attempt: int) -> Iterator[Piece]:
+        if self.attempt == 0:
+            self.attempt = attempt
+        elif attempt > self.attempt:
+            yield self._restart(attempt)
+
+    def _restart(self, attempt: int) -> Restarted:
+        self.attempt = attempt
+        self._pieces = {"text": [], "reasoning": []}
+        self._lengths = {"text": 0, "reasoning": 0}
+        return Restarted(attempt)
+
+    def _add(self, part: str, offset: int, text: str) -> Iterator[Delta]:
+        known = self._lengths[part]
+        if offset > known:
+            raise TransportFailed("A part of the reply did not come.")
+        fresh = text[known - offset :]
+        if not fresh:
+            return
+        self._pieces[part].append(fresh)
+        self._lengths[part] += len(fresh)
+        text, reasoning = (fresh, "") if part == "text" else ("", fresh)
+        yield Delta(text, reasoning, known, self.attempt)
+
+    def _joined(self, part: str) -> str:
+        pieces = self._pieces[part]
+        if len(pieces) > 1:
+            pieces[:] = ["".join(pieces)]
+        return pieces[0] if pieces else ""

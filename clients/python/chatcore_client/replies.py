@@ -1,0 +1,168 @@
+"""Replies: ask for one in three ways, follow it as it grows, stop it, or have it made again."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from chatcore_client.assembly import ENDINGS, Assembly, Piece
+from chatcore_client.errors import ChatcoreError, TransportFailed
+from chatcore_client.flow import (
+    Emit,
+    Flow,
+    Listing,
+    Read,
+    Request,
+    Settings,
+    Shut,
+    Sleep,
+    now,
+    path,
+    pause,
+    send,
+)
+from chatcore_client.frames import curable, frame_of, open_stream
+from chatcore_client.records import Asked, Message
+from chatcore_client.resources import UNSET, Left, get_message, given, new_client_id
+from chatcore_client.sse import Parser
+
+LONGEST_WAIT = 25  # seconds the server waits at most
+LOOK_FIRST, LOOK_LAST = 0.1, 5.0  # seconds between two looks at a reply
+
+
+def ask(
+    settings: Settings,
+    conversation: str,
+    content: str,
+    *,
+    wait: float | None = None,
+    model: str | Left | None = UNSET,
+    parent: str | Left | None = UNSET,
+    params: Mapping[str, Any] | Left = UNSET,
+    client_id: str | None = None,
+) -> Flow[Asked]:
+    """Post a message and have it answered. The reply is made whether you wait for it or not.
+
+    Without `wait` the answer comes at once and the reply is queued. With it, the reply is whole, or as far as it has
+    come after so many seconds; `math.inf` waits for its end.
+    """
+    request = _question(conversation, content, client_id, given(model=model, parent=parent, params=params))
+    asked_at = now()
+    if wait:
+        seconds = math.ceil(min(wait, LONGEST_WAIT))
+        request = _headers(request, {"Prefer": f"wait={seconds}"}, patience=seconds)
+    asked = Asked.of((yield from send(settings, request)).json)
+    return (yield from _awaited(settings, asked, (wait or 0) - (now() - asked_at)))
+
+
+def question(
+    conversation: str,
+    content: str,
+    *,
+    model: str | Left | None = UNSET,
+    parent: str | Left | None = UNSET,
+    params: Mapping[str, Any] | Left = UNSET,
+    client_id: str | None = None,
+) -> Request:
+    """A message that wants a reply, to be streamed."""
+    return _question(conversation, content, client_id, given(model=model, parent=parent, params=params))
+
+
+def edit(
+    settings: Settings,
+    message: str,
+    content: str,
+    *,
+    model: str | Left | None = UNSET,
+    wait: float | None = None,
+) -> Flow[Asked]:
+    """Say it differently: a new message beside the old one, with a reply to it. Both branches stay."""
+    body = {"content": content} | given(model=model)
+    return (yield from _again(settings, path("messages", message, "edit"), body, wait))
+
+
+def regenerate(
+    settings: Settings, reply: str, *, model: str | Left | None = UNSET, wait: float | None = None
+) -> Flow[Asked]:
+    """Another reply beside this one, which is then shown."""
+    return (yield from _again(settings, path("replies", reply, "regenerate"), given(model=model), wait))
+
+
+def retry(
+    settings: Settings, reply: str, *, model: str | Left | None = UNSET, wait: float | None = None
+) -> Flow[Asked]:
+    """Make a failed or stopped reply anew, in its own place."""
+    return (yield from _again(settings, path("replies", reply, "retry"), given(model=model), wait))
+
+
+def stop(settings: Settings, reply: str) -> Flow[Message]:
+    """End it and keep its text so far. Stopping one that has ended changes nothing."""
+    answer = yield from send(settings, Request("POST", path("replies", reply, "stop")))
+    return Message.of(answer.json)
+
+
+def wait_for(settings: Settings, reply: str, seconds: float = math.inf) -> Flow[Message]:
+    """The reply once it has ended, or as far as it has come when the time is over.
+
+    Looks again after a tenth of the time it took so far, so that long waits cost the server little.
+    """
+    begun = now()
+    while True:
+        found = yield from get_message(settings, reply)
+        passed = now() - begun
+        if not found.is_running or passed >= seconds:
+            return found
+        yield Sleep(min(max(LOOK_FIRST, passed / 10), LOOK_LAST, seconds - passed))
+
+
+def follow(settings: Settings, assembly: Assembly, opening: Request | None = None) -> Listing[Piece]:
+    """The reply as it grows, to its end, over as many connections as that takes; `opening` asks for it.
+
+    What was known before a connection was cut is not said again: the next one begins with all there is.
+    """
+    failures = 0
+    while True:
+        parser = Parser()
+        request = opening
+        if request is None or assembly.reply_id:
+            request = Request("GET", path("replies", str(assembly.reply_id), "events"))
+        try:
+            yield from open_stream(request)
+            while chunk := (yield Read()):
+                for event in parser.feed(chunk):
+                    frame = frame_of(event)
+                    for piece in assembly.take(frame):
+                        yield Emit(piece)
+                    failures = 0
+                    if frame.get("type") in ENDINGS and assembly.reply_id:
+                        yield Shut()
+                        reply = yield from get_message(settings, assembly.reply_id)
+                        for piece in assembly.finish(reply):
+                            yield Emit(piece)
+                        return
+            raise TransportFailed("The stream ended before the reply did.")
+        except ChatcoreError as error:
+            yield Shut()
+            failures += 1
+            yield from pause(settings, failures, curable(error))
+
+
+def _question(conversation: str, content: str, client_id: str | None, fields: Mapping[str, Any]) -> Request:
+    body = {"content": content, "client_id": client_id or new_client_id(), **fields}
+    return Request("POST", path("conversations", conversation, "replies"), body=body)
+
+
+def _again(settings: Settings, address: str, body: Mapping[str, Any], wait: float | None) -> Flow[Asked]:
+    """These have no client_id: what may have been done already is not tried again."""
+    answer = yield from send(settings, Request("POST", address, body=body, repeatable=False))
+    return (yield from _awaited(settings, Asked.of(answer.json), wait or 0))
+
+
+def _awaited(settings: Settings, asked: Asked, seconds: float) -> Flow[Asked]:
+    if not asked.reply.is_running or seconds <= 0:
+        return asked
+    return replace(asked, reply=(yield from wait_for(settings, asked.reply.id, seconds)))
+
+
+def _headers(request: Request, headers: Mapping[str, str], *, patience: float = 0.0) -> Request:
+    return replace(request, headers={**request.headers, **headers}, patience=patience)

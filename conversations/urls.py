@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from conversations import views
-from conversations.pages import changes, replies
+from conversations.pages import changes, offline, replies
 
 MESSAGE = [
     path("", views.message, name="message"),
@@ -33,6 +33,8 @@ CONVERSATION: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("sw.js", offline.worker, name="service_worker"),
+    path("offline/", offline.offline, name="offline"),
     path("", views.new, name="new"),
     path("conversations/", views.conversations, name="conversations"),
     path("archived/", views.archived, name="archived"),

@@ -116,6 +116,7 @@ def _chat_context(request: PageRequest, conversation: Conversation, member: Memb
         "member": member,
         "thread": _thread(request, conversation),
         "choices": choices.choices_for(request.principal, conversation),
+        "shared": Member.objects.filter(conversation=conversation).exclude(pk=member.pk).exists(),
         "limit": settings.MAX_TEXT_LENGTH,
     }
 

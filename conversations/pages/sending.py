@@ -2,30 +2,47 @@
 
 import uuid
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from chatcore.errors import Conflict
 from conversations import actions
 from conversations.actions.access import find_conversation
+from conversations.models import Conversation, Member
 from conversations.pages import thread
 from conversations.pages.answers import chat_url
 from conversations.pages.requests import PageRequest, text_of, uuid_of
 
 
 def start(request: PageRequest) -> HttpResponse:
-    """A conversation with its first message, or neither. Scripts are told where it is."""
+    """A conversation with its first message, or neither. Scripts are told where it is.
+
+    The client's id of the message names the conversation too: sent twice, it is started once.
+    """
+    client_id = uuid_of(request.POST.get("client_id"))
     with transaction.atomic():
-        conversation = actions.start_conversation(request.principal, model=request.POST.get("model") or None)
+        conversation = _begun(request, client_id)
         actions.post_message(
-            request.principal,
-            conversation.id,
-            text=text_of(request, "content"),
-            client_id=uuid_of(request.POST.get("client_id")),
+            request.principal, conversation.id, text=text_of(request, "content"), client_id=client_id
         )
     if not request.htmx:
         return redirect(chat_url(conversation))
     return HttpResponse(chat_url(conversation), status=201, content_type="text/plain")
+
+
+def _begun(request: PageRequest, client_id: uuid.UUID | None) -> Conversation:
+    known: Member | None = (
+        Member.objects.for_principal(request.principal).filter(conversation_id=client_id).first()
+    )
+    if known is not None:
+        return known.conversation
+    try:
+        return actions.start_conversation(
+            request.principal, model=request.POST.get("model") or None, conversation_id=client_id
+        )
+    except IntegrityError:
+        raise Conflict from None  # the same was sent a moment ago, or somebody else has an id that nobody guesses
 
 
 def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:

@@ -1,27 +1,55 @@
-// What was begun is kept for each conversation, in this browser, until it is sent.
+// What was begun is kept for each conversation, in this browser, until it is sent; every tab shows the same.
 import { composer, on } from "./page.js";
 import { settle } from "./composer.js";
 
-const key = (form) => `draft:${document.body.dataset.user}:${form.dataset.draft}`;
+const keyOf = (conversation) => `draft:${document.body.dataset.user}:${conversation || "new"}`;
+const key = (form) => keyOf(form.dataset.draft);
 
-function keep(form, text) {
+function keep(name, text) {
   try {
-    if (text.trim()) localStorage.setItem(key(form), text);
-    else localStorage.removeItem(key(form));
+    if (text.trim()) localStorage.setItem(name, text);
+    else localStorage.removeItem(name);
   } catch {} // storage is full or closed to us: the draft lives as long as the page
 }
 
-export const forgetDraft = (form) => keep(form, "");
+function kept(name) {
+  try {
+    return localStorage.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
 
-on("input", "[data-composer] [data-input]", (_event, field) => keep(field.form, field.value));
+export const forgetDraft = (form) => keep(key(form), "");
+
+/** What could not be sent waits in the conversation it was meant for. */
+export function addToDraft(conversation, text) {
+  const name = keyOf(conversation), begun = kept(name);
+  keep(name, begun ? `${text}\n\n${begun}` : text);
+}
+
+on("input", "[data-composer] [data-input]", (_event, field) => keep(key(field.form), field.value));
+
+function put(field, text) {
+  field.value = text;
+  settle(field);
+}
 
 document.addEventListener("page:shown", () => {
   const form = composer(), field = form?.querySelector("[data-input]");
-  if (!field || field.value) return;
+  if (field && !field.value) put(field, kept(key(form)));
+});
+
+// Another tab went on with the draft, or sent it. What is being written here is left alone.
+window.addEventListener("storage", ({ key: name, oldValue, newValue }) => {
+  const form = composer(), field = form?.querySelector("[data-input]");
+  if (!field || name !== key(form) || form.matches(".busy")) return;
+  if (field.value === (oldValue ?? "")) put(field, newValue ?? "");
+});
+
+// Whoever signs out leaves nothing behind that was not sent.
+on("submit", "[data-sign-out]", () => {
   try {
-    field.value = localStorage.getItem(key(form)) ?? "";
-  } catch {
-    return;
-  }
-  settle(field);
+    for (const name of Object.keys(localStorage)) if (name.startsWith("draft:")) localStorage.removeItem(name);
+  } catch {} // then nothing was kept either
 });

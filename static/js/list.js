@@ -1,5 +1,6 @@
 // The list of conversations: which one is open, and what the events say of each.
 import { ask, conversation, goTo, on, parse } from "./page.js";
+import { setUnread, toldSince } from "./unread.js";
 
 const list = document.querySelector("[data-list]");
 const rowOf = (id) => list.querySelector(`[data-row="${id}"]`);
@@ -27,12 +28,24 @@ function redraw(id) {
 }
 
 async function fetchRow(id) {
+  const asked = performance.now();
   const fragment = parse(await ask(`/c/${id}/row/`).catch(() => ""));
   const row = fragment.querySelector("[data-row]"), old = rowOf(id);
   if (row && isFiltered()) old?.replaceWith(row);
   else remove(old);
   if (row && !isFiltered()) place(fragment.querySelector("h2"), row);
   if (row?.isConnected) htmx.process(row);
+  const count = toldSince(id, asked);
+  if (count !== undefined) setUnread(id, count);
+  mark();
+}
+
+/** Events were missed: the rows are read anew. */
+async function readAgain() {
+  const html = isFiltered() ? "" : await ask("/conversations/", { headers: { "HX-Target": "list" } }).catch(() => "");
+  if (!html) return;
+  list.innerHTML = html;
+  htmx.process(list);
   mark();
 }
 
@@ -69,6 +82,7 @@ function retitle({ conversation: id, data }) {
 
 const listen = (type, action) => document.addEventListener(`live:${type}`, ({ detail }) => action(detail));
 
+listen("stale", readAgain);
 listen("conversation.created", ({ conversation: id }) => redraw(id));
 listen("message.created", ({ conversation: id }) => redraw(id));
 listen("conversation.deleted", ({ conversation: id }) => remove(rowOf(id)));
@@ -80,7 +94,10 @@ for (const type of ["queued", "started", "restarted"]) {
   listen(`reply.${type}`, ({ conversation: id }) => rowOf(id)?.setAttribute("data-running", ""));
 }
 for (const type of ["completed", "failed", "stopped"]) {
-  listen(`reply.${type}`, ({ conversation: id }) => rowOf(id)?.removeAttribute("data-running"));
+  listen(`reply.${type}`, ({ conversation: id, again }) => {
+    rowOf(id)?.removeAttribute("data-running");
+    if (!again && (id !== conversation() || document.hidden)) redraw(id); // it is unread now
+  });
 }
 
 on("keydown", "[data-find]", (event, field) => {

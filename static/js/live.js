@@ -1,100 +1,77 @@
-// Owns the one connection. Frames become DOM events `live:<type>`, on the open chat or else on the body.
+// What this page hears. Frames become DOM events `live:<type>`, on the open chat or else on the body.
 import { conversation } from "./page.js";
+import { begin, want } from "./tabs.js";
+import { show } from "./state.js";
 
-const KEPT = 300; // events remembered: to know repeats, and to tell a page that has just been shown
-const QUIET = 25_000; // milliseconds without a frame until we ask whether anybody is there
-const STATE_AFTER = 1_500; // a short break is not worth a word
+const KEPT = 300; // events remembered: to know repeats, for pages just shown, and for tabs that come later
 
 const recent = new Map();
+const arrival = performance.getEntriesByType("navigation")[0];
+const kept = Number(document.querySelector("[data-kept]")?.dataset.kept);
 let cursor = document.body.dataset.cursor ?? "";
-let socket, watched = "", failures = 0, told = 0, retry, quiet, stateTimer;
-
-function connect() {
-  clearTimeout(retry);
-  const address = `${location.origin.replace(/^http/, "ws")}/ws/?after=${encodeURIComponent(cursor)}`;
-  const ours = (socket = new WebSocket(address));
-  ours.onopen = () => watch(watched, true);
-  ours.onmessage = (event) => take(JSON.parse(event.data));
-  ours.onclose = (event) => ours === socket && lost(event.code);
-  listen();
-}
-
-/** Hear of one conversation's replies as they grow. */
-export function watch(next, again = false) {
-  if (next === watched && !again) return;
-  if (watched && watched !== next) say("unsubscribe", { conversation: watched });
-  watched = next;
-  if (next) say("subscribe", { conversation: next, form: "html" });
-}
-
-function say(type, data) {
-  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type, data }));
-}
+let wholeSince = kept || performance.timeOrigin + (arrival.responseStart || arrival.responseEnd); // from here on no event is missing
+let wasBroken = false;
 
 function take(frame) {
-  listen();
   if (frame.cursor) cursor = frame.cursor;
-  if (frame.type === "hello") return greeted(frame.data.cursor);
+  if (frame.type === "hello" && frame.data.cursor) cursor = frame.data.cursor;
   if (frame.type === "resync") return location.reload();
-  if (frame.type === "reconnect") return void (told = frame.data.after * 1000);
   if (frame.id !== undefined) {
     if (recent.has(frame.id)) return;
-    recent.set(frame.id, frame);
-    if (recent.size > KEPT) recent.delete(recent.keys().next().value);
+    recent.set(frame.id, { frame, at: Date.now() });
+    if (recent.size > KEPT) forgetOldest();
   }
   tell(frame);
 }
 
+function forgetOldest() {
+  const [id, { at }] = recent.entries().next().value;
+  recent.delete(id);
+  wholeSince = Math.max(wholeSince, at);
+}
+
 /** The frame as a DOM event. */
 export function tell(frame) {
-  const open = frame.conversation && frame.conversation === conversation();
-  const place = open ? document.querySelector(".chat") : document.body;
+  const isOpen = frame.conversation && frame.conversation === conversation();
+  const place = isOpen ? document.querySelector(".chat") : document.body;
   place.dispatchEvent(new CustomEvent(`live:${frame.type}`, { detail: frame, bubbles: true }));
 }
 
 /** Tells again what happened to a conversation: its page may have been drawn before. */
 export function tellAgain(id) {
-  for (const frame of [...recent.values()]) if (frame.conversation === id) tell(frame);
+  for (const { frame } of [...recent.values()]) if (frame.conversation === id) tell({ ...frame, again: true });
 }
 
-function greeted(position) {
-  if (position) cursor = position;
-  if (failures) tell({ type: "again" });
-  failures = 0;
-  show("");
+/** For another tab: the events since it was drawn or heard last, and whether they are all of them. */
+function since(moment) {
+  const frames = [...recent.values()].filter(({ at }) => at >= moment - 1_000).map(({ frame }) => frame);
+  return { frames, whole: moment >= wholeSince };
 }
 
-/** A connection that says nothing may be dead without knowing it. */
-function listen() {
-  clearTimeout(quiet);
-  quiet = setTimeout(() => {
-    say("ping", {});
-    quiet = setTimeout(() => socket.close(), QUIET / 2);
-  }, QUIET);
+function changed(state) {
+  if (state === "open" && wasBroken) tell({ type: "again" });
+  wasBroken = state !== "open";
+  show(state);
 }
 
-function lost(code) {
-  clearTimeout(quiet);
-  if (code === 4401 || code === 4403) return show("signedOut", 0);
-  failures += 1;
-  retry = setTimeout(connect, told || Math.min(15_000, 300 * 2 ** failures) * (0.5 + Math.random() / 2));
-  told = 0;
-  show(navigator.onLine ? "reconnecting" : "offline");
+/** Events are missing that nobody here has: what is shown is read anew. */
+function stale() {
+  wholeSince = Date.now();
+  tell({ type: "stale" });
 }
 
-/** The state in words, in the hint below the composer. */
-function show(state, after = STATE_AFTER) {
-  clearTimeout(stateTimer);
-  stateTimer = setTimeout(() => {
-    document.body.dataset.live = state || "open";
-    for (const place of document.querySelectorAll("[data-state]")) place.textContent = place.dataset[state] ?? "";
-  }, state ? after : 0);
-}
-
-window.addEventListener("online", connect);
-window.addEventListener("offline", () => show("offline", 0));
 document.addEventListener("page:shown", () => {
-  watch(conversation());
+  want({ watching: conversation() });
   tellAgain(conversation());
 });
-if (cursor) connect();
+
+if (cursor) {
+  begin({
+    cursor: () => cursor,
+    since: () => kept || performance.timeOrigin + arrival.fetchStart,
+    frame: take,
+    state: changed,
+    recent: since,
+    stale,
+  });
+}

@@ -28,5 +28,5 @@ on("click", "[data-undo]", (_event, button) => {
 
 document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
 document.addEventListener("htmx:responseError", ({ detail }) => notice(words(detail.xhr.responseText), { stays: true }));
-document.addEventListener("htmx:sendError", () => notice(region.dataset.unreachable));
+document.addEventListener("htmx:sendError", ({ detail }) => detail.elt.id === "bar" || notice(region.dataset.unreachable));
 for (const box of region.children) later(box);

@@ -1,22 +1,30 @@
 // Sending: the bubble appears at once under an id of our own, turns into the server's message when the answer comes,
 // and goes back into the composer with the reason if it is refused.
-import { ask, composer, goTo, on, parse, thread } from "./page.js";
+import { composer, conversation, goTo, messageById, on, parse, thread } from "./page.js";
 import { addMessages } from "./merge.js";
 import { complain, settle, write } from "./composer.js";
-import { forgetDraft } from "./drafts.js";
+import { addToDraft, forgetDraft } from "./drafts.js";
+import { send } from "./outbox.js";
 import { toEnd } from "./follow.js";
 
-let queue = Promise.resolve();
+const started = new Set(); // what was sent from here to begin a conversation with
 
 on("submit", "[data-composer]", (event, form) => {
   event.preventDefault();
   const field = form.querySelector("[data-input]"), text = field.value;
   if (!text.trim() || form.classList.contains("over") || form.classList.contains("busy")) return;
-  const body = new FormData(form);
-  body.set("client_id", idFor(form, text));
+  const model = form.querySelector("[data-model]")?.value ?? "";
+  const item = { client: idFor(form, text), conversation: conversation(), url: form.getAttribute("action"), text, model, at: Date.now() };
   complain(form);
-  if (thread()) send(form, field, text, body);
-  else start(form, body);
+  if (item.conversation) {
+    thread().append(bubbleFor(item));
+    toEnd();
+    empty(form);
+  } else {
+    started.add(item.client);
+    form.classList.add("busy");
+  }
+  send(item);
 });
 
 /** What came back unsent may have arrived after all: sent again under its first id, it is stored once. */
@@ -26,51 +34,46 @@ function idFor(form, text) {
   return again || (crypto.randomUUID?.() ?? madeUuid());
 }
 
-function send(form, field, text, body) {
-  const bubble = bubbleFor(text, body.get("client_id"));
-  thread().append(bubble);
-  toEnd();
-  empty(form, field);
-  const url = form.action;
-  queue = queue.then(async () => {
-    try {
-      const html = await ask(url, { method: "POST", body });
-      if (bubble.isConnected) addMessages(bubble.closest("[data-thread]"), html);
-    } catch (problem) {
-      bubble.remove();
-      form.unsent = { text, id: body.get("client_id") };
-      giveBack(form, text, problem);
-    }
-  });
-}
-
-async function start(form, body) {
-  form.classList.add("busy");
-  try {
-    const path = await ask(form.action, { method: "POST", body });
-    forgetDraft(form);
-    await goTo(path);
-  } catch (problem) {
-    complain(form, problem.status ? problem.message : form.dataset.unreachable);
-  }
-  form.classList.remove("busy");
-}
-
-function empty(form, field) {
+export function empty(form) {
+  const field = form.querySelector("[data-input]");
   field.value = "";
   forgetDraft(form);
   settle(field);
 }
 
-/** Back into the composer, before what was begun meanwhile, in the conversation it was meant for. */
-function giveBack(form, text, problem) {
-  if (composer() !== form) return;
-  const begun = form.querySelector("[data-input]").value;
-  write(begun ? `${text}\n\n${begun}` : text);
-  complain(form, problem.status ? problem.message : form.dataset.unreachable);
+document.addEventListener("outbox:sent", ({ detail: { item, html, isOwn } }) => {
+  if (!item.conversation) return begun(item, html, isOwn);
+  const bubble = messageById(item.client);
+  if (isOwn && bubble?.matches(".pending")) addMessages(bubble.closest("[data-thread]"), html);
+});
+
+function begun(item, path) {
+  const form = composer();
+  if (!started.delete(item.client) || conversation() || !form) return;
+  const isWritten = form.classList.contains("busy");
+  form.classList.remove("busy");
+  if (isWritten) forgetDraft(form);
+  if (isWritten || !form.querySelector("[data-input]").value) goTo(path);
 }
 
-function bubbleFor(text, client) {
+document.addEventListener("outbox:refused", ({ detail: { item, words, isOwn } }) => {
+  messageById(item.client)?.remove();
+  started.delete(item.client);
+  const form = composer();
+  if (!form || conversation() !== item.conversation) return isOwn && addToDraft(item.conversation, item.text);
+  form.classList.remove("busy");
+  giveBack(form, item, words);
+});
+
+/** Back into the composer, before what was begun meanwhile. */
+export function giveBack(form, item, words = "") {
+  const begun = form.querySelector("[data-input]").value;
+  if (!begun.startsWith(item.text)) write(begun ? `${item.text}\n\n${begun}` : item.text);
+  form.unsent = { text: item.text, id: item.client };
+  complain(form, words);
+}
+
+export function bubbleFor({ client, text }) {
   const bubble = parse(document.getElementById("bubble-template").innerHTML).firstElementChild;
   bubble.id = `m-${client}`;
   bubble.dataset.client = client;

@@ -4,6 +4,8 @@ import { ask, conversation, goTo, messageById, parse, thread } from "./page.js";
 import { addMessages, mergeThread, update } from "./merge.js";
 import { begin, forget, isStreamed } from "./stream.js";
 import { keepPlace } from "./follow.js";
+import { isOpen as isConnected } from "./state.js";
+import { isSending } from "./outbox.js";
 
 const LOOK_AGAIN = 1_000; // milliseconds
 
@@ -31,15 +33,15 @@ export function refresh() {
 
 function added({ detail: { data } }) {
   inOrder(async () => {
-    if (!thread() || messageById(data.message) || isWaiting(data.client_id)) return;
+    if (!thread() || messageById(data.message) || isOnItsWay(data.client_id)) return;
     const last = [...thread().querySelectorAll(".message")].at(-1);
     if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
     addMessages(thread(), await ask(source(data.message)));
   });
 }
 
-/** Whether a bubble stands for it until the answer to its sending comes. */
-const isWaiting = (client) => Boolean(client && thread().querySelector(`[data-client="${client}"].pending`));
+/** Whether a bubble stands for it until the answer to its sending comes to this tab. */
+const isOnItsWay = (client) => Boolean(client && isSending(client) && messageById(client));
 
 function redrawn({ detail: { data } }) {
   inOrder(async () => {
@@ -56,6 +58,7 @@ const drawing = async (id) => parse(await ask(source(id))).querySelector(".messa
 
 // A delta may be lost, and a reply that pauses sends no other: one that still shows nothing is looked at again.
 setInterval(() => {
+  if (!isConnected()) return;
   for (const { dataset } of thread()?.querySelectorAll('[data-status="streaming"]') ?? []) {
     if (!isStreamed(dataset.message)) inOrder(() => lookAt(dataset.message));
   }
@@ -94,3 +97,4 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 // After a break the thread is read anew: what was sent into it may have arrived without an answer.
 document.addEventListener("live:again", refresh);
+document.addEventListener("live:stale", refresh);

@@ -43,6 +43,15 @@ def expect_done(page: Page, text: str) -> None:
     expect(last(page).locator("[data-body]")).to_contain_text(text)
 
 
+def until(page: Page, condition: str, argument: object = None) -> None:
+    """Waits for a condition in JavaScript. Playwright's own way needs `eval`, which the pages forbid."""
+    for _ in range(300):
+        if page.evaluate(condition, argument):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
 def drawn(page: Page) -> list[str]:
     """The messages of the thread as markup."""
     found: list[str] = page.locator("#thread .message").evaluate_all("all => all.map((one) => one.outerHTML)")

@@ -18,6 +18,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--renderer-process-limit=20",  # a tab that is held shall not hold others
 )
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 
@@ -114,7 +115,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.expected: list[str] = []
+        self.expected = ["Service Worker registration blocked"]
 
     def watch(self, context: BrowserContext) -> None:
         context.on("console", self._console)
@@ -152,6 +153,7 @@ def open_page(
 
     def opened(path: str = "/", **wishes: Any) -> Page:
         wishes.setdefault("viewport", DESKTOP)
+        wishes.setdefault("service_workers", "block")  # tests of reading offline allow it
         context = browser.new_context(storage_state=session, base_url=chatcore.url, **wishes)
         context.set_default_timeout(15_000)
         contexts.append(context)

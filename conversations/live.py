@@ -130,7 +130,7 @@ async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     response={204: None},
     operation_id="say_typing",
     summary="Say that you are writing",
-    openapi_extra={"tags": ["conversations"]},
+    tags=["conversations"],
 )
 async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> HttpResponse:
     """Shown to whoever looks at the conversation for six seconds, or until you say that you have stopped."""
@@ -145,7 +145,7 @@ async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> Ht
     response=PresenceList,
     operation_id="read_presence",
     summary="See who is there",
-    openapi_extra={"tags": ["conversations"]},
+    tags=["conversations"],
 )
 async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
     """Members, and the integrations that wrote lately. Changes come as `presence` signals."""
@@ -160,7 +160,7 @@ async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
     response=AcknowledgementBody,
     operation_id="acknowledge",
     summary="Say that a message was delivered or read",
-    openapi_extra={"tags": ["messages"]},
+    tags=["messages"],
 )
 async def acknowledge_message(
     request: HttpRequest, id: uuid.UUID, payload: AcknowledgementBody

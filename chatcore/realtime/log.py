@@ -86,17 +86,19 @@ _HORIZON = Func(
 )
 
 
-def _after(position: Cursor, feed: Feed) -> QuerySet[Event]:
+def _committed_after(position: Cursor, feed: Feed) -> QuerySet[Event]:
     missed = Event.objects.filter(
-        TupleGreaterThan(Tuple(F("xid"), F("id")), (position.xid, position.id)),
-        workspace_id=feed.workspace,
-        xid__lt=_HORIZON,
+        TupleGreaterThan(Tuple(F("xid"), F("id")), (position.xid, position.id)), workspace_id=feed.workspace
     )
     if feed.user:
         missed = missed.filter(audience__contains=[feed.user])
     if feed.only is not None:
         missed = missed.filter(conversation_id__in=feed.only)
     return missed.order_by("xid", "id")
+
+
+def _after(position: Cursor, feed: Feed) -> QuerySet[Event]:
+    return _committed_after(position, feed).filter(xid__lt=_HORIZON)
 
 
 def followable(cursor: str, feed: Feed) -> Cursor:
@@ -124,13 +126,25 @@ def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
     """The next events below the horizon."""
     horizon = cursors.now()
     events = list(_after(position, feed)[: limit + 1])
-    places = [Cursor(event.xid, event.id) for event in events[:limit]]
-    frames = [
-        (frame_body(event), cursors.encode(place))
-        for event, place in zip(events[:limit], places, strict=True)
-    ]
-    has_more = len(events) > limit
-    return Page(frames, places[-1] if has_more else max([*places, horizon, position]), has_more)
+    frames = [(frame_body(event), cursors.encode(_place(event))) for event in events[:limit]]
+    if len(events) > limit:
+        return Page(frames, _place(events[limit - 1]), has_more=True)
+    return Page(frames, max([horizon, position, *map(_place, events)]), has_more=False)
+
+
+def read_committed(position: Cursor, horizon: Cursor, feed: Feed, limit: int) -> Page:
+    """The next events, above the horizon too: for one that has joined the hub before, which brings whatever is
+    committed from then on. No frame's cursor is past `horizon`, read before the first page: behind an event above it
+    an older one may still appear. `end` is only good for the next page.
+    """
+    events = list(_committed_after(position, feed)[: limit + 1])
+    frames = [(frame_body(event), cursors.encode(min(_place(event), horizon))) for event in events[:limit]]
+    end = _place(events[:limit][-1]) if events else position
+    return Page(frames, end, has_more=len(events) > limit)
+
+
+def _place(event: Event) -> Cursor:
+    return Cursor(event.xid, event.id)
 
 
 @dataclass(frozen=True, slots=True)

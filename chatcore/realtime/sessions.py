@@ -8,14 +8,14 @@ from chatcore.accounts.channels import Credentials, credentials_of, principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, Forbidden
 from chatcore.offload import offload
-from chatcore.realtime import connections
+from chatcore.realtime import connections, cursors
 from chatcore.realtime.catalogue import ControlBody
 from chatcore.realtime.cursors import Cursor
 from chatcore.realtime.events import Hello, Reconnect, Resync, Subscribed, Unsubscribed
 from chatcore.realtime.feeds import Feed, FeedWatcher, feed_of
 from chatcore.realtime.frames import Frame, control
 from chatcore.realtime.hub import hub
-from chatcore.realtime.log import followable, read_page
+from chatcore.realtime.log import followable, read_committed
 from chatcore.realtime.outgoing import Outgoing
 from chatcore.realtime.tail import tail
 from chatcore.realtime.topics import Subscription, registry
@@ -110,9 +110,13 @@ class LiveSession:
             self.outgoing.release()
 
     async def _catch_up(self, feed: Feed, position: Cursor) -> None:
-        """Page by page, each when the one before has been taken: a long absence is no reason to be cut."""
+        """Page by page, each when the one before has been taken: a long absence is no reason to be cut.
+
+        What is committed above the horizon is part of it: the hub may have delivered that before this session joined.
+        """
+        horizon = await offload(cursors.now)
         while True:
-            page = await offload(read_page, position, feed, PAGE)
+            page = await offload(read_committed, position, horizon, feed, PAGE)
             for body, cursor in page.frames:
                 self.outgoing.send_now(Frame(body, cursor))
             await self.outgoing.drain(None)

@@ -39,6 +39,11 @@ class Outgoing(Generic[Encoded]):
         self._cutting: asyncio.Task[None] | None = None
         self.written_at = 0.0
 
+    @property
+    def stopped(self) -> bool:
+        """Nothing reaches the client any more."""
+        return self._stopped
+
     def receive(self, frame: Frame) -> None:
         if self._holds:
             self._held.append(frame)

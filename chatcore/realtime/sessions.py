@@ -120,7 +120,7 @@ class LiveSession:
             for body, cursor in page.frames:
                 self.outgoing.send_now(Frame(body, cursor))
             await self.outgoing.drain(None)
-            if not page.has_more:
+            if not page.has_more or self.outgoing.stopped:
                 return
             position = page.end
 

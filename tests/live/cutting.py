@@ -189,8 +189,8 @@ class Outcome:
             invented = sorted(client.known - set(self.expected))
             if missing or invented or client.repeats or client.refused:
                 told.append(
-                    f"{client.kind} {number} after {client.cuts} cuts: missing {missing}, never committed "
-                    f"{invented}, {client.repeats} repeated, refused {client.refused[:3]}"
+                    f"{client.kind} {number} after {client.cuts} cuts: {len(missing)} missing {missing[:9]}, never "
+                    f"committed {invented[:9]}, {client.repeats} repeated, refused {client.refused[:3]}"
                 )
         return told
 

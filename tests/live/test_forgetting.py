@@ -1,29 +1,17 @@
 """Whoever has gone is forgotten: no session, task, group or subscription of theirs stays in the process."""
 
 import asyncio
-import gc
 import random
-from collections.abc import Callable
 
 import pytest
 from pytest_django import Settings
 
-from chatcore.accounts.bootstrap import ensure
 from chatcore.realtime.connections import open_sessions
 from chatcore.realtime.hub import hub
-from chatcore.realtime.sessions import LiveSession
-from tests.serving import serving
+from tests.serving import Address, serving, sessions_in_memory, until
 from tests.wire import SSE, WEBSOCKET, WEBSOCKET_CLOSE, request
 
 CONNECTIONS, AT_ONCE = 500, 50
-Address = tuple[str, int]
-
-
-@pytest.fixture
-def key(transactional_db: None) -> str:
-    made = ensure("owner@example.com", None, "Home", "tests").key_text
-    assert made
-    return made
 
 
 @pytest.fixture(params=["alone", "with Redis"])
@@ -51,24 +39,13 @@ async def visit(address: Address, key: str, chance: random.Random) -> None:
     writer.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
-def sessions_in_memory() -> int:
-    gc.collect()
-    return sum(isinstance(found, LiveSession) for found in gc.get_objects())
-
-
-async def test_after_five_hundred_visits_everything_is_back_to_nothing(key: str, form: str) -> None:
+async def test_after_five_hundred_visits_everything_is_back_to_nothing(owner_key: str, form: str) -> None:
     chance = random.Random(6)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one_visit(address: Address) -> None:
         async with places:
-            await visit(address, key, chance)
+            await visit(address, owner_key, chance)
 
     async with serving() as address:
         for _ in range(3):

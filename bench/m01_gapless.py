@@ -13,7 +13,7 @@ from tests.live.cutting import WRITERS, Ordeal
 from tests.running import Chatcore
 from tests.servers import RedisServer
 
-ORDEAL = Ordeal(clients=200, cuts=20, events=WRITERS * 250, pause=0.4, open_for=3.0, seconds=120)
+ORDEAL = Ordeal(clients=200, cuts=20, events=WRITERS * 250, pause=2.0, open_for=8.0, seconds=120)
 
 
 def run() -> list[Figure]:

@@ -42,6 +42,7 @@ async def visit(address: Address, key: str, chance: random.Random) -> None:
 async def test_after_five_hundred_visits_everything_is_back_to_nothing(owner_key: str, form: str) -> None:
     chance = random.Random(6)
     places = asyncio.Semaphore(AT_ONCE)
+    of_earlier_tests = sessions_in_memory()
 
     async def one_visit(address: Address) -> None:
         async with places:
@@ -57,4 +58,4 @@ async def test_after_five_hundred_visits_everything_is_back_to_nothing(owner_key
         await until(lambda: not open_sessions)
         await until(lambda: not hub.groups and not hub._joined)
         await until(lambda: len(asyncio.all_tasks()) <= tasks)
-        await until(lambda: sessions_in_memory() == 0)
+        await until(lambda: sessions_in_memory() <= of_earlier_tests)

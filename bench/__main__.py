@@ -1,4 +1,4 @@
-"""`python -m bench [name …]` runs all benchmarks, or those named (`b03`, `3`, `b03_first_delta`), and prints a table.
+"""`python -m bench [name …]` runs all benchmarks, or those named (`b03`, `3`, `m01_gapless`), and prints a table.
 
 Each runs in a process of its own, one after the other: none measures what another left behind.
 """
@@ -38,16 +38,17 @@ def main() -> None:
 
 def _chosen(wanted: list[str]) -> list[str]:
     """The module names. One that names nothing ends the program."""
-    known = sorted(path.stem for path in FOLDER.glob("b[0-9][0-9]_*.py"))
+    known = sorted(path.stem for path in FOLDER.glob("[bm][0-9][0-9]_*.py"))
     if not wanted:
         return known
-    numbers = {int(name[1:3]): name for name in known}
+    by_number = {(name[0], int(name[1:3])): name for name in known}
     found = []
     for name in wanted:
-        number = re.match(r"[bB]?(\d+)", name)
-        if number is None or int(number[1]) not in numbers:
+        number = re.match(r"([bm]?)(\d+)", name.lower())
+        chosen = number and by_number.get((number[1] or "b", int(number[2])))
+        if not chosen:
             sys.exit(f"There is no benchmark {name!r}, only: {', '.join(known)}")
-        found.append(numbers[int(number[1])])
+        found.append(chosen)
     return found
 
 

@@ -1,7 +1,8 @@
 """B3: from the POST of a message to the first delta at a watcher, with a model that answers without delay.
 
-The watcher's WebSocket is subscribed before, as an open page is. Client and upstream are processes of their own. Both
-forms of an installation and the direct call to the upstream take turns within one run, on a durable Postgres.
+The watcher's WebSocket is subscribed before, as an open page is; where there are two web processes, it is connected to
+the one that does not take the message. Client and upstream are processes of their own. Both forms of an installation
+and the direct call to the upstream take turns within one run, on a durable Postgres.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ PER_ROUND = 10  # messages in one conversation: its history stays as short as mo
 PAUSE_SECONDS = 0.03  # a person's; long enough that the reply before has been put away
 MODEL = "stream-20x0"
 GOALS = {50: 60.0, 99: 150.0}
-TITLES = {"two": "web and worker", "one": "one process"}
+TITLES = {"two": "from one web process to another", "one": "one process"}
 
 
 def run() -> list[Figure]:
@@ -32,7 +33,7 @@ def run() -> list[Figure]:
         installation.postgres(),
         installation.upstream() as address,
         RedisServer() as redis,
-        Chatcore(redis_url=redis.url) as two,
+        Chatcore(redis_url=redis.url, webs=2) as two,
         Chatcore() as one,
     ):
         for chatcore in (two, one):
@@ -75,15 +76,15 @@ async def _measure(two: Chatcore, one: Chatcore, address: str) -> dict[str, list
 
 
 class Watcher:
-    """A client of one installation: an open WebSocket, and requests beside it."""
+    """A client of one installation: an open WebSocket, and requests beside it, to the other process if there is one."""
 
     def __init__(self, chatcore: Chatcore) -> None:
-        self._url = chatcore.url
+        self._url, self._watched = chatcore.urls[0], chatcore.urls[-1]
         self._headers = {"Authorization": f"Bearer {chatcore.key}"}
 
     async def __aenter__(self) -> "Watcher":
         self._session = aiohttp.ClientSession(self._url, headers=self._headers)
-        self._socket = await self._session.ws_connect("/ws/")
+        self._socket = await self._session.ws_connect(f"{self._watched}/ws/")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -3,6 +3,7 @@
 Importing it hides the environment of whoever runs it, as the tests do: see tests/servers.py.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,3 +48,8 @@ def upstream() -> Iterator[str]:
 def add_models(chatcore: Chatcore, kind: str, address: str, names: dict[str, str], **options: object) -> None:
     """Models of one provider at `address`: their names here, and the names it knows them by."""
     chatcore.manage("shell", "--no-imports", "-c", FURNISH.format(given=(kind, address, options, names)))
+
+
+def environment(redis_url: str) -> dict[str, str]:
+    """For a process that is set up as Chatcore's are, and uses no database."""
+    return os.environ | {"REDIS_URL": redis_url, "CHATCORE_NO_DETECT": "1"}

@@ -1,5 +1,6 @@
 """The WebSocket at /ws/: authenticate, subscribe, forward. Frames are described in docs/events.md."""
 
+import contextlib
 import json
 import logging
 import time
@@ -101,13 +102,17 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def too_slow(self) -> None:
         abort_soon(self.scope)
-        await self.close(TOO_SLOW)
+        await self._end(TOO_SLOW)
 
     async def revoked(self) -> None:
-        await self.close(REVOKED)
+        await self._end(REVOKED)
 
     async def going_away(self) -> None:
-        await self.close(GOING_AWAY)
+        await self._end(GOING_AWAY)
+
+    async def _end(self, code: int) -> None:
+        with contextlib.suppress(OSError):  # the client has left already, or was cut
+            await self.close(code)
 
     async def begin(self) -> None:
         """The handshake was its beginning."""
@@ -178,7 +183,9 @@ def _after(scope: dict[str, Any]) -> str | None:
 
 def _parse(text: str | None) -> ClientFrame:
     try:
-        return _checked(ClientFrame, json.loads(text or ""))
+        found = json.loads(text or "")
+        json.dumps(found, ensure_ascii=False).encode()  # halves of letters cannot be sent back
+        return _checked(ClientFrame, found)
     except (ValueError, RecursionError):
         raise Malformed("A frame is one JSON object: type, data, and an optional ref.") from None
 

@@ -39,6 +39,11 @@ class Outgoing(Generic[Encoded]):
         self._cutting: asyncio.Task[None] | None = None
         self.written_at = 0.0
 
+    @property
+    def stopped(self) -> bool:
+        """Nothing reaches the client any more."""
+        return self._stopped
+
     def receive(self, frame: Frame) -> None:
         if self._holds:
             self._held.append(frame)
@@ -107,5 +112,6 @@ class Outgoing(Generic[Encoded]):
             self.written_at = asyncio.get_running_loop().time()
         except OSError:  # the client is gone, and its transport will say so
             self._stopped = True
+            self._ready.clear()
         finally:
             self._writing = None

@@ -117,6 +117,8 @@ class LiveSession:
                 self.outgoing.send_now(Frame(body, cursor))
             await self.outgoing.drain(None)
             position = page.end
+            if self.outgoing.stopped:
+                return
             if not page.has_more:
                 break
         for body in await offload(read_unsettled, position, feed):

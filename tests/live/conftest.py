@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chatcore.accounts.bootstrap import ensure
 from tests.running import Chatcore
 
 LONG = "".join(f"word{n} " for n in range(200))
@@ -47,3 +48,11 @@ def chatcore(request: pytest.FixtureRequest) -> Chatcore:
     """Both forms, one after the other."""
     found: Chatcore = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def owner_key(transactional_db: None) -> str:
+    """A key in the database of this test, for a server in this process (tests/serving.py)."""
+    made = ensure("owner@example.com", None, "Home", "tests").key_text
+    assert made
+    return made

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+import chatcore.realtime.events  # noqa: F401 (names its part of the catalogue)
+import conversations.events  # noqa: F401 (so does this)
 from chatcore.realtime.catalogue import check
 from tests.running import Chatcore
 

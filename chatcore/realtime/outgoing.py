@@ -105,5 +105,8 @@ class Outgoing(Generic[Encoded]):
                 await self._write(encoded)
                 self._size -= len(encoded)
             self.written_at = asyncio.get_running_loop().time()
+        except OSError:  # the client has gone, which its transport says by itself
+            self._stopped = True
+            self._ready.clear()
         finally:
             self._writing = None

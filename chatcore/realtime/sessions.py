@@ -114,13 +114,13 @@ class LiveSession:
         while True:
             page = await offload(read_page, position, feed, PAGE)
             for body, cursor in page.frames:
-                self.outgoing.send_now(Frame(body, cursor))
+                await self.outgoing.put(Frame(body, cursor))
             await self.outgoing.drain(None)
             position = page.end
             if not page.has_more:
                 break
         for body in await offload(read_unsettled, position, feed):
-            self.outgoing.send_now(Frame(body))
+            await self.outgoing.put(Frame(body))
 
     def own_feed(self) -> Feed | None:
         """None for one that may hear nothing by itself."""

@@ -10,7 +10,7 @@ import itertools
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import redis.asyncio
 from django.conf import settings

@@ -2,13 +2,16 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from conversations import actions
 from conversations.actions.receipts import acknowledgement, count_unread, record
+from conversations.claims import MAX_DEATHS, sweep_stalled
 from conversations.models import Conversation, Member, Message, Receipt
 from tests.factories import make_conversation, make_key_principal, make_model, make_principal, make_reply
 
@@ -59,6 +62,16 @@ def test_a_reply_that_is_made_anew_counts_once_and_has_been_read_by_nobody(was_r
     assert unread(conversation) == 1
     read(owner, reply)
     assert unread(conversation) == 0
+
+
+@pytest.mark.django_db
+def test_a_reply_whose_workers_died_waits_to_be_read_as_any_other_that_failed() -> None:
+    owner = make_principal()
+    conversation = make_conversation(owner, "Question")
+    long_ago = timezone.now() - timedelta(minutes=1)
+    make_reply(owner, conversation, status="streaming", heartbeat_at=long_ago, restarts=MAX_DEATHS - 1)
+    assert sweep_stalled() == 1
+    assert unread(conversation) == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -162,5 +162,5 @@ def test_a_cursor_is_as_old_as_what_stands_there_however_late_it_was_read() -> N
 def time_machine(days: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         later = time.time() + days * 86_400
-        patched.setattr(cursors.time, "time", lambda: later)
+        patched.setattr(time, "time", lambda: later)
         yield

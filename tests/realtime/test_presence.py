@@ -6,7 +6,6 @@ import signal
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 import redis.asyncio
 
 from chatcore.realtime import presence as presence_module

@@ -15,6 +15,7 @@ from django.db.models.functions import Greatest
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
+from conversations.actions.receipts import count_unread
 from conversations.models import Member, Message
 
 STALLED_SECONDS = 5
@@ -125,6 +126,8 @@ def sweep_stalled() -> int:
         elif status == Message.Status.FAILED:
             ended.append((claim, events.ReplyFailed(**claim.state, text=text, error=WORKERS_LOST)))
     announce_replies(ended)
+    for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
+        count_unread(conversation_id)
     return len(rows)
 
 

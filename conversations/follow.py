@@ -43,7 +43,8 @@ class ReplyWatch:
         unfollow_conversation(self.conversation_id, self, "text")
 
     def receive(self, frame: Frame) -> None:
-        if frame.body["data"].get("message") == str(self.reply_id) and not self._frames.full():
+        is_own = frame.type.startswith("reply.") and frame.body["data"]["message"] == str(self.reply_id)
+        if is_own and not self._frames.full():
             self._frames.put_nowait(frame)
 
     async def frames(self) -> AsyncIterator[dict[str, Any] | None]:

@@ -19,6 +19,7 @@ from conversations.rendering.stream import BlockStream, Update
 
 RENDER_SECONDS = 0.125
 REREAD_SECONDS = 0.25
+ENDED_REMEMBERED = 100
 
 Form = Literal["text", "html"]
 Part = Literal["text", "reasoning"]
@@ -38,6 +39,11 @@ class FollowedReply:
         self.drawn = 0
         self._blocks: BlockStream | None = None
         self._drawing = asyncio.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        """Nothing is told of it behind its end, or behind the beginning of another attempt."""
+        return self._following.replies.get(self.message_id) is self
 
     def delta(self, part: Part, offset: int, text: str, update: Update | None = None) -> dict[str, Any]:
         html = None
@@ -71,7 +77,8 @@ class FollowedReply:
             offset, new = self.drawn, self._undrawn()
             if new and self._blocks:
                 update = await asyncio.to_thread(self._blocks.update)
-                self._following.emit("html", self.delta("text", offset, new, update))
+                if self.is_running:
+                    self._following.emit("html", self.delta("text", offset, new, update))
 
     async def snapshot(self, form: Form) -> list[dict[str, Any]]:
         """Everything so far, for one that joins now; what follows begins where this ends, or overlaps it."""
@@ -103,6 +110,7 @@ class Following:
     def __init__(self, conversation_id: uuid.UUID) -> None:
         self.conversation_id = conversation_id
         self.replies: dict[str, FollowedReply] = {}
+        self._ended: dict[str, int] = {}
         self.watchers: set[tuple[Watcher, Form]] = set()
         self.ready = asyncio.Event()
         self._group = f"conversation.{conversation_id}"
@@ -149,8 +157,9 @@ class Following:
 
     async def snapshot(self, form: Form) -> list[dict[str, Any]]:
         """What one that joins now has to know: what running replies have said, and who is there."""
-        drawn = [body for reply in tuple(self.replies.values()) for body in await reply.snapshot(form)]
-        return drawn + self._attendance.snapshot()
+        drawn = [(reply, await reply.snapshot(form)) for reply in tuple(self.replies.values())]
+        running = [bodies for reply, bodies in drawn if reply.is_running]
+        return [body for bodies in running for body in bodies] + self._attendance.snapshot()
 
     def draw_soon(self) -> None:
         if self._timer is None:
@@ -174,7 +183,12 @@ class Following:
         self._emit_everywhere(frame.body)
 
     def _reply(self, message_id: str, attempt: int) -> FollowedReply | None:
-        """The reply under this attempt: a newer one begins anew, an older one is no more of interest."""
+        """The reply under this attempt: a newer one begins anew, an older or ended one is no more of interest.
+
+        A frame may come late: from a worker that stood still, or after the tail has told of the end.
+        """
+        if attempt <= self._ended.get(message_id, 0):
+            return None
         known = self.replies.get(message_id)
         if known is None or attempt > known.attempt:
             known = self.replies[message_id] = FollowedReply(self, message_id, attempt)
@@ -185,6 +199,9 @@ class Following:
         if reply := self._reply(message_id, attempt):
             reply.parts["text"].add(0, text)
         self.replies.pop(message_id, None)
+        self._ended[message_id] = attempt
+        if len(self._ended) > ENDED_REMEMBERED:
+            del self._ended[next(iter(self._ended))]
 
     def _close_hole(self, reply: FollowedReply) -> None:
         if (

@@ -21,17 +21,14 @@ from conversations.typing import is_news, say_typing
 class ConversationSubscription:
     """One connection's interest in one conversation."""
 
-    def __init__(
-        self, principal: Principal, conversation_id: uuid.UUID, watcher: Watcher, form: Form
-    ) -> None:
-        self._principal = principal
+    def __init__(self, conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
         self._conversation_id = conversation_id
         self._watcher = watcher
         self._form = form
 
-    async def allowed(self) -> bool:
+    async def allowed(self, principal: Principal) -> bool:
         try:
-            await offload(find_conversation, self._principal, self._conversation_id)
+            await offload(find_conversation, principal, self._conversation_id)
         except ChatcoreError:
             return False
         return True
@@ -51,7 +48,7 @@ class ConversationTopic:
         conversation_id = uuid.UUID(name)
         form: Form = "html" if html else "text"
         await follow_conversation(conversation_id, watcher, form)
-        return ConversationSubscription(principal, conversation_id, watcher, form)
+        return ConversationSubscription(conversation_id, watcher, form)
 
 
 class SendData(BaseModel):

@@ -1,7 +1,6 @@
 """The live sessions of this process: found again when somebody's access changes, and looked after once a second."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import uuid
@@ -107,8 +106,12 @@ async def _recheck(sessions: "Iterable[LiveSession]") -> None:
             continue
         for session in held:
             session.checked_at = asyncio.get_running_loop().time()
-            with contextlib.suppress(DatabaseError, PoolTimeout):
+            try:
                 await session.admit(principal)
+            except (DatabaseError, PoolTimeout):
+                pass
+            except Exception:  # nobody else's access shall depend on it
+                log.exception("a connection could not be checked")
 
 
 def access_changed(

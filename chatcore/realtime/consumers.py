@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, FieldProblem, Invalid, Malformed, Unexpected
 from chatcore.problems import translate
 from chatcore.processes.protocols import abort_soon
@@ -24,6 +25,7 @@ from chatcore.realtime.topics import Context, command, registry
 log = logging.getLogger(__name__)
 
 UNAUTHENTICATED, REVOKED, TOO_MANY_ERRORS, TOO_SLOW, GOING_AWAY = 4401, 4403, 4400, 4408, 1012
+TRY_AGAIN = 1013
 ERRORS_ALLOWED, ERRORS_WITHIN = 3, 10.0
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -75,44 +77,60 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     channel_layer_alias = None
 
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """However it ends, the session is closed: nobody disconnects from one that failed by itself."""
+        self.errors: deque[float] = deque(maxlen=ERRORS_ALLOWED)
+        self.is_open = False
+        outgoing = Outgoing(lambda frame: frame.text, self.send_text, self.too_slow)
+        self.session = LiveSession(scope, self, outgoing)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.session.close()
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Channels hops to a thread for each message to close connections; no handler of ours opens one."""
         await getattr(self, message["type"].replace(".", "_"))(message)
 
     async def connect(self) -> None:
-        self.errors: deque[float] = deque(maxlen=ERRORS_ALLOWED)
-        self.is_known = False
         await self.accept()
-        outgoing = Outgoing(lambda frame: frame.text, self.send_text, self.too_slow)
-        self.session = LiveSession(self.scope, self, outgoing)
+        self.is_open = True
         try:
-            self.is_known = await self.session.identify() is not None
-        except ChatcoreError:
-            self.is_known = False
-        if not self.is_known:
-            await self.close(UNAUTHENTICATED)
-            return
-        await self.session.follow(self.session.own_feed(), _after(self.scope))
+            principal = await self._identify()
+            if principal is None:
+                await self.end(UNAUTHENTICATED)
+            else:
+                await self.session.follow(self.session.own_feed(), _after(self.scope))
+        except Exception as error:
+            _problem(error)
+            await self.end(TRY_AGAIN)
 
-    async def disconnect(self, code: int) -> None:  # noqa: ARG002
-        self.session.close()
+    async def _identify(self) -> Principal | None:
+        try:
+            return await self.session.identify()
+        except ChatcoreError:
+            return None
 
     async def send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})
 
+    async def end(self, code: int) -> None:
+        """Close once. What the client says or is to be told from here on is dropped."""
+        if self.is_open:
+            self.is_open = False
+            self.session.outgoing.stop()
+            with contextlib.suppress(OSError):  # the client has gone already
+                await self.close(code)
+
     async def too_slow(self) -> None:
         abort_soon(self.scope)
-        await self._end(TOO_SLOW)
+        await self.end(TOO_SLOW)
 
     async def revoked(self) -> None:
-        await self._end(REVOKED)
+        await self.end(REVOKED)
 
     async def going_away(self) -> None:
-        await self._end(GOING_AWAY)
-
-    async def _end(self, code: int) -> None:
-        with contextlib.suppress(OSError):  # the client has left already, or was cut
-            await self.close(code)
+        await self.end(GOING_AWAY)
 
     async def begin(self) -> None:
         """The handshake was its beginning."""
@@ -121,7 +139,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """The protocol's own pings show life."""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002
-        if not self.is_known:
+        if not self.is_open:
             return
         ref = None
         try:
@@ -146,7 +164,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.errors.append(now)
         if len(self.errors) == ERRORS_ALLOWED and now - self.errors[0] < ERRORS_WITHIN:
             await self.session.outgoing.drain()
-            await self.close(TOO_MANY_ERRORS)
+            await self.end(TOO_MANY_ERRORS)
 
 
 @command("ping", PingData)

@@ -9,6 +9,7 @@ and names the cluster it counts in, because a restored dump starts a new count.
 import functools
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.core import signing
 from django.db import connection
@@ -46,8 +47,11 @@ def cluster() -> str:
     return str(row[0])
 
 
-def encode(cursor: Cursor) -> str:
-    return _signer.sign(f"{cluster()}-{cursor.xid:x}-{cursor.id:x}-{int(time.time()):x}")
+def encode(cursor: Cursor, since: datetime | None = None) -> str:
+    """`since`: when what stands there was written, if not now. The log is trimmed by that, and not by when a reader
+    came past."""
+    written = int(since.timestamp() if since else time.time())
+    return _signer.sign(f"{cluster()}-{cursor.xid:x}-{cursor.id:x}-{written:x}")
 
 
 def decode(text: str) -> Cursor:

@@ -33,8 +33,12 @@ class FeedWatcher:
     __slots__ = ("_only", "_to")
 
     def __init__(self, feed: Feed, to: Watcher) -> None:
-        self._only = None if feed.only is None else frozenset(map(str, feed.only))
         self._to = to
+        self.let_through(feed)
+
+    def let_through(self, feed: Feed) -> None:
+        """From now on, this."""
+        self._only = None if feed.only is None else frozenset(map(str, feed.only))
 
     def receive(self, frame: Frame) -> None:
         if self._only is None or frame.body.get("conversation") in self._only:

@@ -64,4 +64,4 @@ def _page(feed: Feed, after: str | None, limit: int) -> dict[str, Any]:
         return {"results": [], "cursor": cursors.encode(cursors.now()), "has_more": False}
     page = read_page(followable(after, feed), feed, limit)
     frames = [body | {"cursor": cursor} for body, cursor in page.frames]
-    return {"results": frames, "cursor": cursors.encode(page.end), "has_more": page.has_more}
+    return {"results": frames, "cursor": page.cursor, "has_more": page.has_more}

@@ -114,11 +114,17 @@ def followable(cursor: str, feed: Feed) -> Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Frame bodies, oldest first, each with the cursor that stands behind it; `end` is where the reader stands now."""
+    """Frame bodies, oldest first, each with the cursor that stands behind it; `end` is where the reader stands now,
+    `cursor` the same for a client.
+    """
 
     frames: list[tuple[dict[str, Any], str]]
     end: Cursor
     has_more: bool
+
+    @property
+    def cursor(self) -> str:
+        return self.frames[-1][1] if self.has_more else cursors.encode(self.end)
 
 
 def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
@@ -127,7 +133,7 @@ def read_page(position: Cursor, feed: Feed, limit: int) -> Page:
     events = list(_after(position, feed).filter(xid__lt=_HORIZON)[: limit + 1])
     places = [Cursor(event.xid, event.id) for event in events[:limit]]
     frames = [
-        (frame_body(event), cursors.encode(place))
+        (frame_body(event), cursors.encode(place, event.created_at))
         for event, place in zip(events[:limit], places, strict=True)
     ]
     has_more = len(events) > limit

@@ -56,6 +56,12 @@ class Outgoing(Generic[Encoded]):
         if not self._repeated(frame.event_id):
             self.send_raw(self._encode(frame))
 
+    async def put(self, frame: Frame) -> None:
+        """As `send_now`, when there is room for it: however much is brought, a client that reads is not cut."""
+        if self._size + len(self._encode(frame)) > BUFFER_BYTES // 2:
+            await self.drain(None)
+        self.send_now(frame)
+
     def send_raw(self, encoded: Encoded) -> None:
         if self._stopped:
             return
@@ -75,6 +81,8 @@ class Outgoing(Generic[Encoded]):
         for frame in held:
             self._size -= len(self._encode(frame))
             self.send_now(frame)
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
 
     async def drain(self, seconds: float | None = 2.0) -> None:
         """Until everything queued is written, or the client has had its time."""
@@ -93,13 +101,15 @@ class Outgoing(Generic[Encoded]):
         if event_id in self._seen:
             return True
         self._seen[event_id] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > REMEMBERED and not self._holds:
             del self._seen[next(iter(self._seen))]
         return False
 
     def _count(self, size: int) -> None:
+        """A frame that is larger than the buffer by itself cuts nobody who had read what came before."""
+        waiting = self._size
         self._size += size
-        if self._size > BUFFER_BYTES and not self._stopped:
+        if waiting and self._size > BUFFER_BYTES and not self._stopped:
             self.stop()
             self._cutting = asyncio.get_running_loop().create_task(self._too_slow())
 
@@ -110,7 +120,7 @@ class Outgoing(Generic[Encoded]):
                 await self._write(encoded)
                 self._size -= len(encoded)
             self.written_at = asyncio.get_running_loop().time()
-        except OSError:  # the client is gone, and its transport will say so
+        except OSError:  # the client has gone, which its transport says by itself
             self._stopped = True
             self._ready.clear()
         finally:

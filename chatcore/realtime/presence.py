@@ -5,10 +5,12 @@ so that a killed process's people leave with it.
 """
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import redis.asyncio
 from django.conf import settings
@@ -27,6 +29,7 @@ PAUSE_SECONDS = 5.0  # between two announcements about one author; also how long
 REFRESH_SECONDS = 10.0
 KEPT_SECONDS = 30
 REDIS_TIMEOUT = 2.0
+BATCH = 200  # authors in one exchange with Redis: neither a connection each nor a loop that stands still
 
 # KEYS[1]: a hash of process -> "state|until"; ARGV: process, state ("offline" takes it out), seconds to keep.
 # Returns what all processes add up to, if that is not what was announced last; else nothing. Redis's clock rules.
@@ -70,7 +73,8 @@ class Presence:
         self._shown: dict[str, str] = {}
         self._due: dict[str, asyncio.TimerHandle] = {}
         self._told_at: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, None] = {}
+        self._settling: asyncio.Task[None] | None = None
         self._refreshed_at = 0.0
         self._client: redis.asyncio.Redis | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,8 +100,8 @@ class Presence:
             self._look(author_of(session.principal), 0.0)
 
     def beat(self, now: float) -> None:
-        """Once a second: keep what we said from running out."""
-        if now - self._refreshed_at >= REFRESH_SECONDS:
+        """Once a second: keep what we said in Redis from running out."""
+        if settings.REDIS_URL and now - self._refreshed_at >= REFRESH_SECONDS:
             self._refreshed_at = now
             for author in self._sessions:
                 self._look(author, 0.0)
@@ -110,25 +114,33 @@ class Presence:
         told_at = self._told_at.get(author)
         if told_at is not None:
             wait = max(wait, told_at + PAUSE_SECONDS - loop.time())
-        if author not in self._due:
+        if author in self._due:
+            return
+        if wait > 0:
             self._due[author] = loop.call_later(wait, self._start, author)
+        else:
+            self._start(author)
 
     def _start(self, author: str) -> None:
-        del self._due[author]
-        task = asyncio.get_running_loop().create_task(self._settle(author))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._due.pop(author, None)
+        self._waiting[author] = None
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.get_running_loop().create_task(self._settle())
 
-    async def _settle(self, author: str) -> None:
-        changed = await self._put(author, self._local(author))
-        if changed is None:
-            return
-        self._told_at[author] = asyncio.get_running_loop().time()
-        if changed == "offline":
-            asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._told_at.pop, author, None)
-        hub.publish(
-            [presence_group(author)], {"type": "presence", "data": {"author": author, "state": changed}}
-        )
+    async def _settle(self) -> None:
+        """All that wait, so many at a time; whoever comes meanwhile is taken along."""
+        loop = asyncio.get_running_loop()
+        while authors := list(itertools.islice(self._waiting, BATCH)):
+            for author in authors:
+                del self._waiting[author]
+            changed = await self._put({author: self._local(author) for author in authors})
+            for author, state in changed.items():
+                self._told_at[author] = loop.time()
+                body = {"type": "presence", "data": {"author": author, "state": state}}
+                hub.publish([presence_group(author)], body)
+            for author in authors:
+                if author in self._told_at and author not in self._sessions:
+                    loop.call_later(PAUSE_SECONDS, self._told_at.pop, author, None)
 
     def _local(self, author: str) -> str:
         wishes = [session.wish for session in self._sessions.get(author, ())]
@@ -136,24 +148,29 @@ class Presence:
 
     # --- Where it stands ---------------------------------------------------------------------------------------
 
-    async def _put(self, author: str, state: str) -> str | None:
-        """What the author's state is now, if it is not what was told last."""
+    async def _put(self, states: dict[str, str]) -> dict[str, str]:
+        """What the state of these authors is now, of those for whom it is not what was told last."""
         if not settings.REDIS_URL:
-            if state == self._shown.get(author, "offline"):
-                return None
+            return self._put_here(states)
+        try:
+            async with asyncio.timeout(REDIS_TIMEOUT), self._redis().pipeline(transaction=False) as pipe:
+                for author, state in states.items():
+                    pipe.eval(_PUT, 1, _key(author), self._process, state, KEPT_SECONDS)
+                changed: list[bytes | None] = await pipe.execute()
+        except (redis.RedisError, TimeoutError, OSError) as error:
+            log.warning("Redis does not say who is there (%s)", error)
+            return {}
+        return {author: new.decode() for author, new in zip(states, changed, strict=True) if new}
+
+    def _put_here(self, states: dict[str, str]) -> dict[str, str]:
+        changed = {
+            author: state for author, state in states.items() if state != self._shown.get(author, "offline")
+        }
+        for author, state in changed.items():
             self._shown[author] = state
             if state == "offline":
                 del self._shown[author]
-            return state
-        try:
-            async with asyncio.timeout(REDIS_TIMEOUT):
-                changed: Any = await self._redis().eval(
-                    _PUT, 1, _key(author), self._process, state, KEPT_SECONDS
-                )
-        except (redis.RedisError, TimeoutError, OSError) as error:
-            log.warning("Redis does not say who is there (%s)", error)
-            return None
-        return changed.decode() if changed else None
+        return changed
 
     async def states(self, authors: Sequence[str]) -> dict[str, State]:
         """Each author's state over all processes; offline where nothing is known."""
@@ -177,14 +194,19 @@ class Presence:
         return self._client
 
     async def stop(self) -> None:
-        """Take back what this process said."""
-        authors = list(self._sessions)
+        """Take back what this process said; Redis has two seconds for it."""
+        authors = [*{*self._sessions, *self._due, *self._waiting}]
         self._sessions.clear()
         for due in self._due.values():
             due.cancel()
         self._due.clear()
-        for author in authors:
-            await self._put(author, "offline")
+        self._waiting.clear()
+        if self._settling:
+            await asyncio.wait([self._settling], timeout=REDIS_TIMEOUT)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REDIS_TIMEOUT):
+                for start in range(0, len(authors), BATCH):
+                    await self._put(dict.fromkeys(authors[start : start + BATCH], "offline"))
         if self._client is not None:
             await self._client.aclose()
             self._client = None

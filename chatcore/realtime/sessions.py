@@ -55,7 +55,7 @@ class LiveSession:
         self.checked_at = 0.0
         self.wish: Literal["online", "away"] = "online"
         self._principal: Principal | None = None
-        self._feeding: tuple[str, FeedWatcher] | None = None
+        self._feeding: tuple[Feed, FeedWatcher] | None = None
 
     @property
     def principal(self) -> Principal:
@@ -75,8 +75,8 @@ class LiveSession:
             subscription.close()
         self.subscriptions.clear()
         if self._feeding:
-            group, watcher = self._feeding
-            hub.leave(watcher, group)
+            feed, watcher = self._feeding
+            hub.leave(watcher, feed.group)
         self.outgoing.stop()
 
     def say(self, body: ControlBody, ref: str | None = None) -> None:
@@ -92,7 +92,7 @@ class LiveSession:
         self.outgoing.hold()
         try:
             if feed:
-                self._feeding = (feed.group, FeedWatcher(feed, self.outgoing))
+                self._feeding = (feed, FeedWatcher(feed, self.outgoing))
                 await hub.join(self._feeding[1], feed.group)
             cursor = await tail.ensure()
             position = None
@@ -114,7 +114,7 @@ class LiveSession:
         while True:
             page = await offload(read_page, position, feed, PAGE)
             for body, cursor in page.frames:
-                self.outgoing.send_now(Frame(body, cursor))
+                await self.outgoing.put(Frame(body, cursor))
             await self.outgoing.drain(None)
             position = page.end
             if self.outgoing.stopped:
@@ -122,7 +122,7 @@ class LiveSession:
             if not page.has_more:
                 break
         for body in await offload(read_unsettled, position, feed):
-            self.outgoing.send_now(Frame(body))
+            await self.outgoing.put(Frame(body))
 
     def own_feed(self) -> Feed | None:
         """None for one that may hear nothing by itself."""
@@ -173,11 +173,15 @@ class LiveSession:
             await self.transport.revoked()
             return
         self._principal = principal
-        if self._feeding and self.own_feed() is None:
-            await self.transport.revoked()
-            return
+        if self._feeding:
+            feed, watcher = self._feeding
+            allowed = self.own_feed()
+            if allowed is None:
+                await self.transport.revoked()
+                return
+            watcher.let_through(feed if allowed.only is None else feed.narrowed(allowed.only))
         for conversation, subscription in tuple(self.subscriptions.items()):
-            if not await subscription.allowed():
+            if not await subscription.allowed(principal):
                 self.unsubscribe(conversation)
 
     async def say_goodbye(self, reconnect_after: float) -> None:

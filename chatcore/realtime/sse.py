@@ -16,7 +16,7 @@ from chatcore.realtime.feeds import feed_of
 from chatcore.realtime.frames import HEARTBEAT
 from chatcore.realtime.handover import Receive, Scope, Send
 from chatcore.realtime.outgoing import Outgoing
-from chatcore.realtime.sessions import LiveSession
+from chatcore.realtime.sessions import MAX_SUBSCRIPTIONS, LiveSession
 
 RETRY = b"retry: 2000\n\n"
 HEARTBEAT_SECONDS = 20.0
@@ -44,19 +44,28 @@ class EventStream:
     async def run(self, receive: Receive) -> None:
         leaving = asyncio.ensure_future(self._client_leaves(receive))
         try:
-            await self._open()
-            await self._ended.wait()
-            if not leaving.done():
+            if await self._opened():
+                await self._ended.wait()
+            if self._started and not leaving.done():
+                self.session.outgoing.stop()
                 await self.send({"type": "http.response.body", "body": b""})
         except OSError:
             pass  # the client went away while being written to
-        except Exception as error:
-            problem = translate(error)
-            if problem is None or self._started:
-                raise
-            await _refuse(self.send, problem)
         finally:
             leaving.cancel()
+
+    async def _opened(self) -> bool:
+        """False: it was refused, or what stands behind it failed after its beginning, and the client comes back."""
+        try:
+            await self._open()
+        except Exception as error:
+            problem = translate(error)
+            if problem is None:
+                raise
+            if not self._started:
+                await _refuse(self.send, problem)
+            return False
+        return True
 
     async def _open(self) -> None:
         """All that can be refused is refused before the first byte."""
@@ -65,7 +74,10 @@ class EventStream:
         if await self.session.identify() is None:
             raise Unauthenticated
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
-        conversations = [_conversation(text) for text in query.get("conversation", ())]
+        conversations = list(dict.fromkeys(map(_conversation, query.get("conversation", ()))))
+        if len(conversations) > MAX_SUBSCRIPTIONS:
+            detail = f"A stream follows at most {MAX_SUBSCRIPTIONS} conversations."
+            raise Invalid(detail, errors=[FieldProblem("/conversation", detail)])
         feed = feed_of(self.session.principal)
         if conversations:
             feed = feed.narrowed(frozenset(conversations))

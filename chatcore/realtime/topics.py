@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Subscription(Protocol):
     """An open subscription of one connection."""
 
-    async def allowed(self) -> bool:
-        """Whether the principal may still hear it."""
+    async def allowed(self, principal: Principal) -> bool:
+        """Whether the principal, as it is now, may still hear it."""
 
     def close(self) -> None: ...
 

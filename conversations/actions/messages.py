@@ -14,7 +14,7 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.receipts import count_unread
+from conversations.actions.receipts import count_unread, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
@@ -110,6 +110,7 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     Receipt.objects.filter(message__in=below).delete()
     doomed = Message.objects.filter(id__in=below)
     doomed._raw_delete(doomed.db)
+    recount_unread(conversation.id)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
     announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
     return conversation

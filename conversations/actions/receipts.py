@@ -12,7 +12,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
 from conversations.actions.access import find_message
-from conversations.models import Member
+from conversations.models import Member, Receipt
 
 State = Literal["delivered", "read"]
 REACH = 200  # messages marked by one acknowledgement: what lies further back was not waiting to be read
@@ -44,7 +44,6 @@ def acknowledgement(principal: Principal, message_id: uuid.UUID, state: State) -
     )
 
 
-@transaction.atomic
 def record(acknowledged: Iterable[Acknowledgement]) -> None:
     """Write receipts for all of them in a few statements. What was seen is never unseen: late ones change nothing."""
     newest: dict[tuple[uuid.UUID, str, State], Acknowledgement] = {}
@@ -56,8 +55,9 @@ def record(acknowledged: Iterable[Acknowledgement]) -> None:
             _record(chosen)
 
 
+@transaction.atomic
 def _record(chosen: Sequence[Acknowledgement]) -> None:
-    """All of one state."""
+    """All of one state, in the order of rows, so that two processes cannot deadlock."""
     is_read = chosen[0].state == "read"
     values: dict[str, Any] = {
         "conversations": [item.conversation for item in chosen],
@@ -68,10 +68,14 @@ def _record(chosen: Sequence[Acknowledgement]) -> None:
         "reach": REACH,
     }
     with connection.cursor() as sql:
+        sql.execute(_HOLD, values)
         sql.execute(_MARK, values)
         changed = {(row[0], row[1]) for row in sql.fetchall()}
         unread: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
         if is_read:
+            sql.execute(
+                _LOCK, values
+            )  # what another transaction adds meanwhile is counted by the next statement
             sql.execute(_READ, values)
             unread = {(row[0], row[1]): row[2] for row in sql.fetchall()}
     _announce(chosen, changed, unread)
@@ -110,6 +114,20 @@ def _announce(
     )
 
 
+def forget_read(reply_id: uuid.UUID) -> None:
+    """It is made anew: what was said before is unread by nobody, and what will be said was read by nobody."""
+    with connection.cursor() as sql:
+        sql.execute(_UNCOUNT, {"message": reply_id})
+    Receipt.objects.filter(message=reply_id).delete()
+
+
+def recount_unread(conversation_id: uuid.UUID) -> None:
+    """Messages have gone: what nobody can read any more waits for nobody."""
+    list(Member.objects.select_for_update(no_key=True).filter(conversation=conversation_id).order_by("id"))
+    with connection.cursor() as sql:
+        sql.execute(_RECOUNT, {"conversation": conversation_id})
+
+
 def count_unread(conversation_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
     """One message more that no member but its author has read. In the order of rows, so that two cannot deadlock."""
     with connection.cursor() as sql:
@@ -131,6 +149,8 @@ _OF_OTHERS = """
     )
 """
 
+_OF_OTHERS_FOR_MEMBER = _OF_OTHERS.replace("ack.recipient", "'user:' || ack.user_id")
+
 _MARK = f"""{_ACK}
 , marked as (
     insert into conversations_receipt as r (message_id, recipient, delivered_at, read_at)
@@ -145,7 +165,7 @@ _MARK = f"""{_ACK}
         where known.message_id = m.id and known.recipient = ack.recipient
             and (known.read_at is not null or not %(read)s)
     )
-    order by m.id
+    order by m.id, ack.recipient
     on conflict (message_id, recipient) do update
         set delivered_at = coalesce(r.delivered_at, excluded.delivered_at),
             read_at = coalesce(r.read_at, excluded.read_at)
@@ -155,13 +175,18 @@ select distinct m.conversation_id, marked.recipient
 from marked join conversations_message m on m.id = marked.message_id
 """  # noqa: S608
 
+# What somebody deletes at this moment is gone by the next statement: no receipt may name it.
+_HOLD = """
+select id from conversations_conversation where id = any(%(conversations)s) order by id for share
+"""
+
+_LOCK = f"""{_ACK}
+select member.id from ack join conversations_member member
+    on member.conversation_id = ack.conversation_id and member.user_id = ack.user_id
+order by member.id for no key update of member
+"""  # noqa: S608
+
 _READ = f"""{_ACK}
-, mine as (
-    select member.id, ack.up_to, ack.conversation_id, ack.recipient, ack.user_id
-    from ack join conversations_member member
-        on member.conversation_id = ack.conversation_id and member.user_id = ack.user_id
-    order by member.id for no key update of member
-)
 update conversations_member member
 set read_up_to = greatest(member.read_up_to, ack.up_to),
     unread = (
@@ -169,11 +194,35 @@ set read_up_to = greatest(member.read_up_to, ack.up_to),
         where m.conversation_id = ack.conversation_id
             and m.id > greatest(member.read_up_to, ack.up_to) and {_OF_OTHERS}
     )
-from mine ack
-where member.id = ack.id
+from ack
+where member.conversation_id = ack.conversation_id and member.user_id = ack.user_id
     and (member.unread > 0 or member.read_up_to is distinct from greatest(member.read_up_to, ack.up_to))
 returning member.conversation_id, member.user_id, member.unread
 """  # noqa: S608
+
+_RECOUNT = f"""
+update conversations_member ack
+set unread = (
+    select count(*) from conversations_message m
+    where m.conversation_id = ack.conversation_id and (ack.read_up_to is null or m.id > ack.read_up_to)
+        and {_OF_OTHERS_FOR_MEMBER}
+)
+where ack.conversation_id = %(conversation)s and ack.unread > 0
+"""  # noqa: S608
+
+_UNCOUNT = """
+update conversations_member set unread = unread - 1
+where id in (
+    select member.id from conversations_member member
+    join conversations_message m on m.conversation_id = member.conversation_id
+    where m.id = %(message)s and member.unread > 0 and not exists (
+        select from conversations_receipt receipt
+        where receipt.message_id = m.id and receipt.recipient = 'user:' || member.user_id
+            and receipt.read_at is not null
+    )
+    order by member.id for no key update of member
+)
+"""
 
 _COUNT = """
 update conversations_member set unread = unread + 1

@@ -13,6 +13,7 @@ from chatcore.realtime.hub import hub
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.actions.receipts import forget_read
 from conversations.control import STOP_GROUP
 from conversations.enqueue import enqueue_answer, wake_followers
 from conversations.errors import AlreadyFinished, NotAReply, StillRunning
@@ -84,6 +85,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     reply.route = []
     reply.restarts = 0
     reply.save()
+    forget_read(reply.id)
     _enqueue(principal, conversation, reply)
     return reply
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcore.realtime.frames import Frame
+from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import hub
 from conversations.assembly import Assembly
-from conversations.following import follow_conversation, unfollow_conversation
+from conversations.events import ReplyDelta
+from conversations.follow import ReplyWatch
+from conversations.following import _followings, follow_conversation, unfollow_conversation
 
 TEXT = "The quick brown fox jumps over the lazy dog. "
 
@@ -70,4 +73,76 @@ async def test_whoever_leaves_while_joining_takes_nobody_with_it_and_leaves_noth
     unfollow_conversation(conversation, first, "text")
     unfollow_conversation(conversation, second, "text")
     assert followed(conversation) == []
+    await hub.stop()
+
+
+def deltas(
+    message: uuid.UUID, conversation: uuid.UUID, attempt: int, offset: int, text: str
+) -> dict[str, Any]:
+    body = ReplyDelta(message=message, attempt=attempt, offset=offset, text=text)
+    return signal(body, str(conversation))
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def receive(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_what_comes_after_a_replys_end_does_not_bring_it_back(attempt: int) -> None:
+    conversation, message, ears = uuid.uuid4(), uuid.uuid4(), Listener()
+    await follow_conversation(conversation, ears, "text")
+    group = f"conversation.{conversation}"
+    hub.deliver(group, deltas(message, conversation, 2, 0, "Half"))
+    ended = {"message": str(message), "attempt": 2, "text": "Half of it"}
+    hub.deliver(group, {"type": "reply.completed", "conversation": str(conversation), "data": ended})
+    hub.deliver(group, deltas(message, conversation, attempt, 10, " and more"))
+
+    late = Listener()
+    await follow_conversation(conversation, late, "text")
+    assert [frame.type for frame in ears.frames] == ["reply.delta", "reply.delta", "reply.completed"]
+    assert late.frames == []
+    assert _followings[conversation]._rereading is None
+
+    hub.deliver(group, deltas(message, conversation, 3, 0, "Again"))
+    assert late.frames[-1].body["data"]["text"] == "Again"
+    for listener in (ears, late):
+        unfollow_conversation(conversation, listener, "text")
+    await hub.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_reply_that_ends_while_it_is_drawn_for_a_page_is_not_drawn_behind_its_end() -> None:
+    conversation, message, ears, page = uuid.uuid4(), uuid.uuid4(), Listener(), Listener()
+    group = f"conversation.{conversation}"
+    await follow_conversation(conversation, ears, "text")
+    hub.deliver(group, deltas(message, conversation, 1, 0, "Text " * 1000))
+    joining = asyncio.create_task(follow_conversation(conversation, page, "html"))
+    async with asyncio.timeout(20):
+        while f"local.html.{conversation}" not in hub.groups:
+            await asyncio.sleep(0)
+    ended = {"message": str(message), "attempt": 1, "text": "Text " * 1000}
+    hub.deliver(group, {"type": "reply.completed", "conversation": str(conversation), "data": ended})
+    await joining
+    assert page.frames[-1].type == "reply.completed"
+    unfollow_conversation(conversation, ears, "text")
+    unfollow_conversation(conversation, page, "html")
+    await hub.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_one_that_waits_for_a_reply_is_told_of_it_and_not_of_who_has_read_it() -> None:
+    conversation, reply = uuid.uuid4(), uuid.uuid4()
+    watch = ReplyWatch(conversation, reply)
+    await watch.open()
+    group = f"conversation.{conversation}"
+    read = {"recipient": "user:1", "state": "read", "message": str(reply), "unread": 0}
+    hub.deliver(group, {"type": "receipt.updated", "id": 1, "conversation": str(conversation), "data": read})
+    hub.deliver(group, deltas(reply, conversation, 1, 0, "Text"))
+    assert [frame.type for frame in (watch._frames.get_nowait(),)] == ["reply.delta"]
+    watch.close()
     await hub.stop()

@@ -1,7 +1,10 @@
 """Cursors that lose nothing, and those that are refused."""
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from uuid import UUID
 
@@ -138,3 +141,26 @@ def test_only_events_nobody_can_follow_from_any_more_are_trimmed() -> None:
     kept = tell(2)
     assert trim_batch() == 1
     assert list(Event.objects.all()) == [kept]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cursor_is_as_old_as_what_stands_there_however_late_it_was_read() -> None:
+    """Else one that reads a week's events in two visits would miss, in silence, what was trimmed between them."""
+    start = cursors.now()
+    old = datetime.now(UTC) - timedelta(days=6, hours=23)
+    for number in range(3):
+        Event.objects.filter(id=tell(number).id).update(created_at=old)
+    settle()
+    page = read_page(start, Feed(WORKSPACE, READER), 2)
+    with time_machine(days=1), pytest.raises(Gone):
+        cursors.decode(page.cursor)
+    with time_machine(days=1):
+        cursors.decode(read_page(page.end, Feed(WORKSPACE, READER), 2).cursor)
+
+
+@contextmanager
+def time_machine(days: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        later = time.time() + days * 86_400
+        patched.setattr(time, "time", lambda: later)
+        yield

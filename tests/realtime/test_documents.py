@@ -6,6 +6,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
+import chatcore.asgi  # noqa: F401  # brings every door, and with it every frame a client may send
 from chatcore.realtime import documents
 from chatcore.realtime.catalogue import check
 from chatcore.realtime.events import Hello

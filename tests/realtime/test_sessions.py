@@ -14,7 +14,7 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.feeds import Feed
 from chatcore.realtime.hub import hub
 from chatcore.realtime.log import Announcement, announce
-from chatcore.realtime.outgoing import Outgoing
+from chatcore.realtime.outgoing import BUFFER_BYTES, Outgoing
 from chatcore.realtime.sessions import LiveSession
 from chatcore.realtime.tail import tail
 
@@ -24,6 +24,10 @@ FEED = Feed(WORKSPACE, READER)
 
 class Noted(EventBody, type="test.noted"):
     number: int
+
+
+class Said(EventBody, type="test.said"):
+    text: str
 
 
 class Transport:
@@ -93,3 +97,25 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_one_that_was_away_while_much_was_said_has_all_of_it() -> None:
+    begin = await asyncio.to_thread(lambda: cursors.encode(cursors.now()))
+    await asyncio.to_thread(say_much, 20, BUFFER_BYTES // 10)
+    client = Client()
+    await client.session.follow(FEED, begin)
+    await until(lambda: len(client.frames) == 21)
+    client.session.close()
+    await tail.stop()
+    await hub.stop()
+
+
+def say_much(times: int, size: int) -> None:
+    body = Said(text="x" * size)
+    for _ in range(times):
+        announce(
+            Announcement(
+                body=body, workspace=WORKSPACE, conversation=None, actor="system", audience=(READER,)
+            )
+        )

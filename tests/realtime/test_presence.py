@@ -1,0 +1,80 @@
+"""Who is there, over Redis: many at once, after a restart, and when Redis stands still."""
+
+import asyncio
+import os
+import signal
+from types import SimpleNamespace
+from typing import Any
+
+import redis.asyncio
+
+from chatcore.realtime import presence as presence_module
+from chatcore.realtime.hub import hub
+from chatcore.realtime.presence import Presence
+from tests.servers import RedisServer
+
+MANY = 500
+
+
+class Session:
+    wish = "online"
+
+    def __init__(self, number: int) -> None:
+        self.principal = SimpleNamespace(user=SimpleNamespace(id=number), integration=None)
+
+
+def session(number: int) -> Any:
+    return Session(number)
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_process(
+    settings: Any, redis_url: str
+) -> None:
+    settings.REDIS_URL = redis_url
+    settings.REDIS_PREFIX = "crowd"
+    crowd, here = [session(number) for number in range(MANY)], Presence()
+    for one in crowd:
+        here.opened(one)
+    last = presence_module.author_of(crowd[-1].principal)
+
+    async def is_last_shown() -> bool:
+        return (await here.states([last]))[last] == "online"
+
+    await until(is_last_shown)
+    here.beat(1e9)
+    async with redis.asyncio.Redis.from_url(redis_url) as observer:
+        assert len(await observer.client_list()) < 20
+    for one in crowd:
+        here.closed(one)
+    await here.stop()
+    elsewhere = Presence()
+    states = await elsewhere.states([presence_module.author_of(one.principal) for one in crowd])
+    assert set(states.values()) == {"offline"}
+    await elsewhere.stop()
+    await hub.stop()
+
+
+async def test_stopping_waits_for_no_redis_that_stands_still(settings: Any) -> None:
+    settings.REDIS_PREFIX = "still"
+    with RedisServer() as server:
+        settings.REDIS_URL = server.url
+        here = Presence()
+        crowd = [session(number) for number in range(MANY)]
+        for one in crowd:
+            here.opened(one)
+        await asyncio.sleep(0)
+        process = server._process
+        assert process
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(15):
+                await here.stop()
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+    await hub.stop()

@@ -1,13 +1,16 @@
 """What a live connection may do with conversations: follow one, send a message, stop a reply."""
 
+import asyncio
 import uuid
 from typing import Any, Literal
 
+from django.db import Error as DatabaseError
 from pydantic import BaseModel, ConfigDict
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError, NotFound
+from chatcore.errors import ChatcoreError, NotFound, Unavailable
 from chatcore.offload import offload
+from chatcore.realtime.events import Refused, Result
 from chatcore.realtime.hub import Watcher
 from chatcore.realtime.topics import Context, command, registry
 from conversations.acknowledging import acknowledge
@@ -28,7 +31,7 @@ class ConversationSubscription:
 
     async def allowed(self, principal: Principal) -> bool:
         try:
-            await offload(find_conversation, principal, self._conversation_id)
+            await offload(find_conversation, principal, self._conversation_id, "messages:read")
         except ChatcoreError:
             return False
         return True
@@ -39,7 +42,7 @@ class ConversationSubscription:
 
 class ConversationTopic:
     def check(self, principal: Principal, name: str) -> None:
-        find_conversation(principal, uuid.UUID(name))
+        find_conversation(principal, uuid.UUID(name), "messages:read")
 
     async def open(
         self, principal: Principal, name: str, watcher: Watcher, *, html: bool
@@ -111,12 +114,27 @@ async def typing(context: Context, data: TypingData) -> None:
 
 
 @command("ack", AckData)
-async def ack(context: Context, data: AckData) -> dict[str, Any]:
+async def ack(context: Context, data: AckData) -> None:
+    """Answered when it is committed; what the client says next does not wait for that."""
     item = await offload(acknowledgement, context.principal, data.message, data.state)
     if item.conversation != data.conversation:
         raise NotFound
-    await acknowledge(item)
-    return {"message": str(data.message), "state": data.state}
+
+    async def answer() -> None:
+        try:
+            await acknowledge(item)
+        except DatabaseError:
+            problem = Unavailable().problem()
+            context.session.say(Refused.model_validate(problem), context.ref)
+        else:
+            context.session.say(Result(message=str(data.message), state=data.state), context.ref)
+
+    task = asyncio.get_running_loop().create_task(answer())
+    _answering.add(task)
+    task.add_done_callback(_answering.discard)
+
+
+_answering: set[asyncio.Task[None]] = set()
 
 
 registry.topics["conversation"] = ConversationTopic()

@@ -31,8 +31,8 @@ a client more than {REPLAY_LIMIT:,} events behind is told to read the state agai
 **Signals** are moments: they are told to those who follow the conversation, and what is missed is not repeated.
 **Words of the connection** concern one client alone.
 
-A user, and a key that acts for one, hears of that user's conversations; a key that acts for nobody and is granted
-`events:read` hears of its whole workspace.
+A user, and a key that acts for one and may `messages:read`, hears of that user's conversations; a key that acts for
+nobody and is granted `events:read` hears of its whole workspace.
 """
 
 

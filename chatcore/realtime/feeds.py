@@ -47,9 +47,10 @@ class FeedWatcher:
 
 def feed_of(principal: Principal) -> Feed:
     """A user, and a key that acts for one, follows that user's conversations; a key that acts for nobody follows its
-    workspace if it is granted `events:read`. Raises Forbidden.
+    workspace if it is granted `events:read`. Events tell what was written, so the former needs `messages:read`.
+    Raises Forbidden.
     """
-    grant = "conversations:read" if principal.user else "events:read"
+    grant = "messages:read" if principal.user else "events:read"
     granted = principal.selectors(grant)
     if granted == frozenset():
         raise Forbidden(f"This needs the grant {grant}.")

@@ -201,7 +201,10 @@ class Hub:
                 await asyncio.sleep(REJOIN_SECONDS)
                 continue
             for text in message.get("frames", ()):
-                self.deliver(message["group"], json.loads(text))
+                try:
+                    self.deliver(message["group"], json.loads(text))
+                except Exception:
+                    log.exception("a watcher of %s failed", message["group"])
 
     def _sync_soon(self) -> asyncio.Task[None] | None:
         """A round of `_sync` that begins after now; whoever comes before it has begun shares it."""

@@ -14,11 +14,11 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.receipts import count_unread, recount_unread
+from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.models import Conversation, Member, Message, Receipt
+from conversations.models import Conversation, Message, Receipt
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
 
@@ -139,10 +139,8 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
     if not conversation.title:
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
-    Member.objects.filter(conversation=conversation).update(last_message_at=now)
-    count_unread(
-        conversation.id, but=principal.user.id if principal.user and not principal.integration else None
-    )
+    by_person = principal.user if principal.integration is None else None
+    note_posted(conversation.id, by_person.id if by_person else None, now)
     return Posted(message, reply)
 
 

@@ -4,6 +4,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from django.db import connection, transaction
@@ -128,10 +129,19 @@ def recount_unread(conversation_id: uuid.UUID) -> None:
         sql.execute(_RECOUNT, {"conversation": conversation_id})
 
 
-def count_unread(conversation_id: uuid.UUID, *, but: uuid.UUID | None = None) -> None:
-    """One message more that no member but its author has read. In the order of rows, so that two cannot deadlock."""
+def count_unread(conversation_id: uuid.UUID) -> None:
+    """One message more that no member has read. In the order of rows, so that two cannot deadlock."""
+    _count(conversation_id, author=None, posted_at=None)
+
+
+def note_posted(conversation_id: uuid.UUID, author: uuid.UUID | None, posted_at: datetime) -> None:
+    """A message was posted: the conversation moves up in every member's list, and none but its author has read it."""
+    _count(conversation_id, author=author, posted_at=posted_at)
+
+
+def _count(conversation_id: uuid.UUID, *, author: uuid.UUID | None, posted_at: datetime | None) -> None:
     with connection.cursor() as sql:
-        sql.execute(_COUNT, {"conversation": conversation_id, "author": but})
+        sql.execute(_COUNT, {"conversation": conversation_id, "author": author, "posted_at": posted_at})
 
 
 _ACK = """
@@ -225,10 +235,11 @@ where id in (
 """
 
 _COUNT = """
-update conversations_member set unread = unread + 1
+update conversations_member
+set unread = unread + (user_id is distinct from %(author)s::uuid)::int,
+    last_message_at = coalesce(%(posted_at)s, last_message_at)
 where id in (
     select id from conversations_member
-    where conversation_id = %(conversation)s and user_id is distinct from %(author)s
-    order by id for no key update
+    where conversation_id = %(conversation)s order by id for no key update
 )
 """

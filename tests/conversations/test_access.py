@@ -131,7 +131,7 @@ GRANTS = {
     "retry": "replies:write",
     "stop": "replies:write",
     "follow_reply": "messages:read",
-    "list_events": "conversations:read",
+    "list_events": "messages:read",
     "say_typing": "messages:write",
     "acknowledge": "messages:read",
     "read_presence": "conversations:read",

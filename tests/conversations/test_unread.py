@@ -122,6 +122,7 @@ def test_one_message_that_is_deleted_meanwhile_keeps_no_other_from_being_marked(
 def wait_until_somebody_waits() -> None:
     with connection.cursor() as sql:
         for _ in range(2_000):
+            sql.execute("select pg_stat_clear_snapshot()")  # else a transaction sees its first look for ever
             sql.execute(
                 "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
             )

@@ -123,15 +123,12 @@ async def test_what_has_been_read_is_told_and_counted(company: Company) -> None:
             await owner.send(
                 "ack", ref="1", conversation=company.conversation, message=posted[1]["id"], state="read"
             )
-            await owner.until(
-                lambda _: {"result", "receipt.updated"} <= {frame["type"] for frame in owner.frames}
-            )
-        result, told = (
-            next(frame for frame in owner.frames if frame["type"] == kind)
-            for kind in ("result", "receipt.updated")
-        )
-        assert result["ref"] == "1"
-        assert (told["data"]["state"], told["data"]["message"]) == ("read", posted[1]["id"])
+            heard: dict[str, dict[str, Any]] = {}
+            while not {"result", "receipt.updated"} <= set(heard):
+                frame = await owner.until(lambda frame: frame["data"].get("message") == posted[1]["id"])
+                heard[frame["type"]] = frame
+        assert heard["result"]["ref"] == "1"
+        assert heard["receipt.updated"]["data"]["state"] == "read"
         late = http.post(f"/api/v1/messages/{posted[0]['id']}/acknowledge", json={"state": "delivered"})
         assert late.status_code == 200
         receipts = [bo.get(f"/api/v1/messages/{one['id']}/receipts/").json()["results"] for one in posted]

@@ -39,4 +39,4 @@ async def until(condition: Callable[[], bool]) -> None:
 def sessions_in_memory() -> int:
     """Those that something still refers to, open or not."""
     gc.collect()
-    return sum(isinstance(found, LiveSession) for found in gc.get_objects())
+    return sum(type(found) is LiveSession for found in gc.get_objects())

@@ -47,6 +47,7 @@ class _Keeper:
         hub.leave(self, ACCESS_GROUP)
         if self._task:
             self._task.cancel()
+            self._task = None  # its last words would keep the session it looked at
 
     def receive(self, frame: Frame) -> None:
         whose = frame.body["data"]

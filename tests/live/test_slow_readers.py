@@ -83,7 +83,7 @@ async def test_one_that_never_reads_is_cut_and_holds_nobody_up(owner_key: str, k
         await until(lambda: connected(wire))
         session, number = session_of(wire), 0
         assert session._feeding
-        group = session._feeding[0]
+        group = session._feeding[0].group
 
         while not session.outgoing._stopped:
             assert number < MOST, "nobody cuts it"

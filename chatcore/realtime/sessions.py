@@ -23,7 +23,7 @@ from chatcore.realtime.topics import Subscription, registry
 log = logging.getLogger(__name__)
 
 MAX_SUBSCRIPTIONS = 100
-PAGE = 500
+PAGE = 100  # events read at once for one that comes back: it may have left again
 Form = Literal["text", "html"]
 
 

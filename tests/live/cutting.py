@@ -198,7 +198,8 @@ class Outcome:
 async def _websocket(url: str, key: str, cursor: str) -> Frames:
     address = f"{url.replace('http', 'ws')}/ws/?after={cursor}"
     headers = {"Authorization": f"Bearer {key}"}
-    socket = await connect(address, additional_headers=headers, compression=None, ping_interval=None)
+    patient = {"ping_interval": None, "open_timeout": None}  # a busy machine is no loss
+    socket = await connect(address, additional_headers=headers, compression=None, **patient)
     try:
         async for text in socket:
             frame = json.loads(text)

@@ -137,15 +137,20 @@ class keeping_one_answer_per_connection:  # noqa: N801 (read as a phrase)
 
     async def __aenter__(self) -> tuple[str, list[int]]:
         self.connections: list[int] = []
+        self.writers: list[asyncio.StreamWriter] = []
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/v1", self.connections
 
     async def __aexit__(self, *_: object) -> None:
         self.server.close()
+        for writer in self.writers:
+            writer.transport.abort()
         await self.server.wait_closed()
+        await asyncio.sleep(0)  # the loop must outlive them all
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(1)
+        self.writers.append(writer)
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
         await reader.readexactly(int(length.split(b":")[1]))

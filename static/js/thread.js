@@ -9,34 +9,36 @@ import { isSending } from "./outbox.js";
 
 const LOOK_AGAIN = 1_000; // milliseconds
 
+const waiting = new Set(); // threads about to be read anew
 let work = Promise.resolve();
-let refreshing = false;
 
+const source = () => thread()?.dataset.source;
+
+/** What was asked for one thread is left when another has taken its place. */
 function inOrder(action) {
-  work = work.then(action).catch(() => {}); // the next event or a reload brings what could not be fetched
+  const asked = source();
+  const step = () => (asked && asked === source() ? action(asked) : null);
+  work = work.then(step).catch(() => {}); // the next event or a reload brings what could not be fetched
 }
-
-const source = (id) => `${thread().dataset.source}${id}/`;
 
 /** The thread as the server has it now; several wishes at once are one. */
 export function refresh() {
-  if (refreshing) return;
-  refreshing = true;
+  const asked = source();
+  if (waiting.has(asked)) return;
+  waiting.add(asked);
+  work = work.then(() => waiting.delete(asked));
   inOrder(async () => {
-    refreshing = false;
-    if (!thread()) return;
-    const asked = thread().dataset.source;
     const html = await ask(asked);
-    if (thread()?.dataset.source === asked) mergeThread(thread(), html);
+    if (asked === source()) mergeThread(thread(), html);
   });
 }
 
 function added({ detail: { data } }) {
-  inOrder(async () => {
-    if (!thread() || messageById(data.message) || isOnItsWay(data.client_id)) return;
+  inOrder(async (asked) => {
+    if (messageById(data.message) || isOnItsWay(data.client_id)) return;
     const last = [...thread().querySelectorAll(".message")].at(-1);
     if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
-    addMessages(thread(), await ask(source(data.message)));
+    addMessages(thread(), await ask(`${asked}${data.message}/`));
   });
 }
 
@@ -44,28 +46,28 @@ function added({ detail: { data } }) {
 const isOnItsWay = (client) => Boolean(client && isSending(client) && messageById(client));
 
 function redrawn({ detail: { data } }) {
-  inOrder(async () => {
+  inOrder(async (asked) => {
     const message = messageById(data.message);
     if (!message || Number(message.dataset.attempt) > data.attempt) return;
-    const fresh = await drawing(data.message);
+    const fresh = await drawing(asked, data.message);
     forget(data.message);
     keepPlace(() => update(message, fresh));
     message.dispatchEvent(new CustomEvent("message:settled", { bubbles: true, detail: { text: data.text ?? "" } }));
   });
 }
 
-const drawing = async (id) => parse(await ask(source(id))).querySelector(".message");
+const drawing = async (asked, id) => parse(await ask(`${asked}${id}/`)).querySelector(".message");
 
 // A delta may be lost, and a reply that pauses sends no other: one that still shows nothing is looked at again.
 setInterval(() => {
   if (!isConnected()) return;
   for (const { dataset } of thread()?.querySelectorAll('[data-status="streaming"]') ?? []) {
-    if (!isStreamed(dataset.message)) inOrder(() => lookAt(dataset.message));
+    if (!isStreamed(dataset.message)) inOrder((asked) => lookAt(asked, dataset.message));
   }
 }, LOOK_AGAIN);
 
-async function lookAt(id) {
-  const fresh = await drawing(id), message = messageById(id);
+async function lookAt(asked, id) {
+  const fresh = await drawing(asked, id), message = messageById(id);
   if (message && !isStreamed(id)) keepPlace(() => update(message, fresh));
 }
 

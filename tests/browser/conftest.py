@@ -68,6 +68,7 @@ def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
             {"usage": {"input_tokens": 9, "output_tokens": 1204}},
         ],
         "gated": [{"text": "Before the gate, "}, wait, {"text": "after it."}],
+        "silent": [wait, {"text": "At last."}],
         "rich": [{"text": RICH[0]}, {"text": RICH[1]}, wait, {"text": RICH[2]}],
         "thinker": [{"reasoning": "Two ways are open."}, wait, {"text": "The left one."}],
         "broken": [{"text": "It began well"}, {"error": {"code": "overloaded"}}],

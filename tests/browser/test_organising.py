@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.acting import chat, composer, expect_done, last, messages, row
 from tests.browser.conftest import PHONE, Gate, OpenPage
@@ -148,6 +148,35 @@ def test_the_pages_behind_and_ahead_are_those_of_the_browser(open_page: OpenPage
 
     expect(messages(page).first).to_contain_text("About First stop")
     expect(row(page, "First stop").get_by_role("link").first).to_have_attribute("aria-current", "page")
+
+
+def test_what_a_thread_still_wanted_is_not_asked_of_the_next_one(open_page: OpenPage, gate: Gate) -> None:
+    """The page looks each second at a reply that shows nothing; the answers take until another chat is open."""
+    page = open_page()
+    other = new_chat(page, "Another place")
+    page.goto("/")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    drawings = re.compile("/messages/[^/]+/$")
+    page.route(drawings, hold)
+    chat(page, "Say nothing yet", "Silent")
+    expect(last(page)).to_have_attribute("data-status", "streaming")
+    page.wait_for_timeout(3_000)  # one look is under way, others wait for it
+    assert held
+
+    row(page, "Another place").get_by_role("link").first.click()
+    expect(page).to_have_url(other)
+    for route in held:
+        route.continue_()
+    page.unroute(drawings)
+    page.wait_for_timeout(500)
+    page.go_back()
+    gate.open()
+
+    expect_done(page, "At last.")
 
 
 def test_the_shortcuts_are_listed(open_page: OpenPage) -> None:

@@ -15,8 +15,9 @@ from django.urls import path, re_path
 from chatcore.processes.web import on_stop
 from chatcore.realtime import connections
 from chatcore.realtime.consumers import LiveConsumer
-from chatcore.realtime.handover import HandOver, Receive, Scope, Send
+from chatcore.realtime.handover import HandOver
 from chatcore.realtime.hub import hub
+from chatcore.realtime.plain_asgi import Receive, Scope, Send
 from chatcore.realtime.presence import presence
 from chatcore.realtime.sse import event_stream
 from chatcore.realtime.tail import tail

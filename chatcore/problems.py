@@ -25,6 +25,7 @@ from chatcore.errors import ChatcoreError, FieldProblem
 log = logging.getLogger(__name__)
 
 API_PREFIXES = ("/api/", "/v1/")
+PROBLEM_TYPE = "application/problem+json"
 AUTH_PREFIX = "/api/v1/auth/"
 NAMED_PROBLEMS = 20  # what is wrong with one body, at most: an answer must not outgrow its request
 BY_STATUS: dict[int, type[ChatcoreError]] = {
@@ -52,13 +53,18 @@ def is_api(request: HttpRequest) -> bool:
 
 
 def problem_response(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
-    response = JsonResponse(error.problem(request_id(request)), status=error.status)
-    response["Content-Type"] = "application/problem+json"
+    body = error.problem(request_id(request))
+    return JsonResponse(body, status=error.status, content_type=PROBLEM_TYPE, headers=problem_headers(error))
+
+
+def problem_headers(error: ChatcoreError) -> dict[str, str]:
+    """What a problem says besides its document."""
+    headers = {}
     if error.retry_after is not None or error.retryable:
-        response["Retry-After"] = str(error.retry_after or 2)
+        headers["Retry-After"] = str(error.retry_after or 2)
     if error.status == 401:
-        response["WWW-Authenticate"] = 'Bearer realm="chatcore"'
-    return response
+        headers["WWW-Authenticate"] = 'Bearer realm="chatcore"'
+    return headers
 
 
 def request_id(request: HttpRequest) -> str:
@@ -206,12 +212,12 @@ class ProblemMiddleware:
         response["X-Request-Id"] = request_id(request)
         if response.status_code < 400 or not is_api(request) or not isinstance(response, HttpResponse):
             return response
-        if response.get("Content-Type", "").startswith("application/problem+json"):
+        if response.get("Content-Type", "").startswith(PROBLEM_TYPE):
             return response
         # Edited in place: what inner middleware put on the answer (CSP and others) stays.
         kind = BY_STATUS.get(response.status_code, errors.ChatcoreError)
         response.content = json.dumps(kind().problem(request_id(request)) | {"status": response.status_code})
-        response["Content-Type"] = "application/problem+json"
+        response["Content-Type"] = PROBLEM_TYPE
         response["Content-Length"] = str(len(response.content))
         return response
 

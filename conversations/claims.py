@@ -12,11 +12,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.functions import Greatest
 
+from chatcore.accounts.principals import SYSTEM
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
+from conversations.actions.access import audiences_of
 from conversations.actions.receipts import count_unread
-from conversations.models import Member, Message
+from conversations.models import Message
 
 STALLED_SECONDS = 5
 MAX_DEATHS = 3
@@ -133,20 +135,15 @@ def sweep_stalled() -> int:
 
 def announce_replies(bodies: Sequence[tuple[Claim, EventBody]]) -> None:
     """Announce what happened to replies, to the members of each conversation."""
-    if not bodies:
-        return
-    audiences: dict[uuid.UUID, list[uuid.UUID]] = {}
-    members = Member.objects.filter(conversation__in={claim.conversation_id for claim, _ in bodies})
-    for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
-        audiences.setdefault(conversation_id, []).append(user_id)
+    audiences = audiences_of(claim.conversation_id for claim, _ in bodies)
     announce(
         *(
             Announcement(
                 body=body,
                 workspace=claim.workspace_id,
                 conversation=claim.conversation_id,
-                actor=events.SYSTEM,
-                audience=tuple(audiences.get(claim.conversation_id, ())),
+                actor=SYSTEM,
+                audience=audiences[claim.conversation_id],
             )
             for claim, body in bodies
         )

@@ -4,12 +4,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from chatcore.accounts.principals import Principal
 from chatcore.realtime.catalogue import EventBody, SignalBody
 from chatcore.realtime.log import Announcement
 from conversations.models import Conversation, Message
 
-SYSTEM = "system"
+Part = Literal["text", "reasoning"]  # of what a reply says
 
 
 class ConversationState(EventBody):
@@ -118,16 +117,10 @@ class ReplyDelta(SignalBody, type="reply.delta"):
 
     message: uuid.UUID
     attempt: int
-    part: Literal["text", "reasoning"] = "text"
+    part: Part = "text"
     offset: int
     text: str
     html: dict[str, Any] | None = None
-
-
-def actor_of(principal: Principal) -> str:
-    if principal.integration is not None:
-        return f"integration:{principal.integration.id}"
-    return f"user:{principal.user.id}" if principal.user else SYSTEM
 
 
 def about(

@@ -3,11 +3,11 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from chatcore.offload import offload
 from chatcore.realtime.frames import Frame, signal
-from conversations.events import ReplyDelta
+from conversations.events import Part, ReplyDelta
 from conversations.following import follow_conversation, unfollow_conversation
 from conversations.models import Message
 
@@ -16,7 +16,6 @@ ENDINGS = {
     Message.Status.FAILED: "reply.failed",
     Message.Status.STOPPED: "reply.stopped",
 }
-Part = Literal["text", "reasoning"]
 PARTS: tuple[Part, ...] = ("reasoning", "text")
 BUFFER_FRAMES = 10_000
 LOOK_AGAIN_SECONDS = 5.0

@@ -13,7 +13,7 @@ from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import LOCAL, Watcher, hub
 from conversations.assembly import Assembly
 from conversations.attendance import Attendance
-from conversations.events import ReplyDelta
+from conversations.events import Part, ReplyDelta
 from conversations.models import Message
 from conversations.rendering.stream import BlockStream, Update
 
@@ -22,7 +22,6 @@ REREAD_SECONDS = 0.25
 ENDED_REMEMBERED = 100
 
 Form = Literal["text", "html"]
-Part = Literal["text", "reasoning"]
 
 
 class FollowedReply:

@@ -47,10 +47,7 @@ _QUEUED = "Stored; the reply will be made. `status_url`, also in Location, is wh
 MODES: dict[str, Any] = {
     "parameters": [_PREFER],
     "responses": {
-        200: {
-            "description": _WHOLE,
-            "content": STREAM["content"],
-        },
+        200: STREAM | {"description": _WHOLE},
         202: {
             "description": _QUEUED,
             "headers": {"Location": {"schema": {"type": "string", "format": "uri-reference"}}},

@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, Usage
 from chatcore.realtime.frames import signal
 from chatcore.realtime.hub import hub
 from conversations.claims import Claim, Progress
-from conversations.events import ReplyDelta
+from conversations.events import Part, ReplyDelta
 
 DELTA_MILLISECONDS = 40
 _NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-
-Part = Literal["text", "reasoning"]
 
 
 class GrowingText:

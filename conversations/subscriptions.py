@@ -5,14 +5,13 @@ import uuid
 from typing import Any, Literal
 
 from django.db import Error as DatabaseError
-from pydantic import BaseModel, ConfigDict
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, NotFound, Unavailable
 from chatcore.offload import offload
 from chatcore.realtime.events import Refused, Result
 from chatcore.realtime.hub import Watcher
-from chatcore.realtime.topics import Context, command, registry
+from chatcore.realtime.topics import ClientShape, Context, command, registry
 from conversations.acknowledging import acknowledge
 from conversations.actions import post_message, stop_reply
 from conversations.actions.access import find_conversation
@@ -31,7 +30,7 @@ class ConversationSubscription:
 
     async def allowed(self, principal: Principal) -> bool:
         try:
-            await offload(find_conversation, principal, self._conversation_id, "messages:read")
+            await offload(_check, principal, self._conversation_id)
         except ChatcoreError:
             return False
         return True
@@ -40,9 +39,13 @@ class ConversationSubscription:
         unfollow_conversation(self._conversation_id, self._watcher, self._form)
 
 
+def _check(principal: Principal, conversation_id: uuid.UUID) -> None:
+    find_conversation(principal, conversation_id, "messages:read")
+
+
 class ConversationTopic:
     def check(self, principal: Principal, name: str) -> None:
-        find_conversation(principal, uuid.UUID(name), "messages:read")
+        _check(principal, uuid.UUID(name))
 
     async def open(
         self, principal: Principal, name: str, watcher: Watcher, *, html: bool
@@ -54,10 +57,8 @@ class ConversationTopic:
         return ConversationSubscription(conversation_id, watcher, form)
 
 
-class SendData(BaseModel):
+class SendData(ClientShape):
     """Post a message and get a reply, as `POST /api/v1/conversations/{id}/replies` does."""
-
-    model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
     content: str
@@ -66,10 +67,8 @@ class SendData(BaseModel):
     client_id: uuid.UUID | None = None
 
 
-class StopData(BaseModel):
+class StopData(ClientShape):
     """Stop a running reply; `message` is its id."""
-
-    model_config = ConfigDict(extra="forbid")
 
     message: uuid.UUID
 
@@ -87,19 +86,15 @@ async def stop(context: Context, data: StopData) -> dict[str, Any]:
     return {"message": str(reply.id), "status": reply.status}
 
 
-class TypingData(BaseModel):
+class TypingData(ClientShape):
     """You are writing in a conversation, or have stopped. Say it at most every two seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
     on: bool
 
 
-class AckData(BaseModel):
+class AckData(ClientShape):
     """Everything of the conversation up to this message has reached you, or you have read it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
     message: uuid.UUID

@@ -6,6 +6,7 @@ import uuid
 
 from django.db import transaction
 
+from chatcore.accounts.principals import SYSTEM
 from chatcore.llm import routing
 from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn
 from chatcore.offload import offload
@@ -79,4 +80,4 @@ def _set_title(conversation_id: uuid.UUID, title: str) -> None:
         return
     conversation = Conversation.objects.select_related("model").get(id=conversation_id)
     body = events.ConversationUpdated(**events.state_of(conversation), changed=("title",))
-    announce(*events.about(conversation, audience_of(conversation_id), events.SYSTEM, body))
+    announce(*events.about(conversation, audience_of(conversation_id), SYSTEM, body))

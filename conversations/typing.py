@@ -6,7 +6,7 @@ import uuid
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.frames import signal
 from chatcore.realtime.hub import hub
-from conversations.events import Typing, actor_of
+from conversations.events import Typing
 
 PAUSE_SECONDS = 2.0
 EXPIRES_SECONDS = 6.0
@@ -45,7 +45,7 @@ _typists = _Typists()
 
 def is_news(principal: Principal, conversation: uuid.UUID, *, on: bool) -> bool:
     """Whether saying it now would tell anybody anything."""
-    return not on or _typists.is_new(actor_of(principal), conversation)
+    return not on or _typists.is_new(principal.author, conversation)
 
 
 def say_typing(principal: Principal, conversation: uuid.UUID, *, on: bool) -> None:
@@ -55,17 +55,11 @@ def say_typing(principal: Principal, conversation: uuid.UUID, *, on: bool) -> No
     """
     if not is_news(principal, conversation, on=on):
         return
-    author, name = actor_of(principal), name_of(principal)
+    author, name = principal.author, principal.author_name
     if on:
         _typists.begin(author, name, conversation)
     else:
         _typists.end(author, name, conversation)
-
-
-def name_of(principal: Principal) -> str:
-    if principal.integration is not None:
-        return principal.integration.name
-    return principal.user.display_name if principal.user else ""
 
 
 def _tell(author: str, name: str, conversation: uuid.UUID, *, on: bool) -> None:

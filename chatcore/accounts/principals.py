@@ -14,6 +14,7 @@ from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.errors import Forbidden, NotFound, Unauthenticated
 
 Credential = Literal["session", "token", "key"]
+SYSTEM = "system"  # the author of what nobody in particular does
 
 
 class NoWorkspace(Forbidden):
@@ -60,6 +61,24 @@ class Principal:
         if not grant_texts.covered(self._user_grants, resource, action):
             return frozenset()
         return grant_texts.selectors(self.grants, resource, action)
+
+    @property
+    def person(self) -> User | None:
+        """The user who acts in person; None where an integration does, even if it acts for one."""
+        return self.user if self.integration is None else None
+
+    @property
+    def author(self) -> str:
+        """Who it is in events and receipts: `user:<id>` or `integration:<id>`."""
+        if self.integration is not None:
+            return f"integration:{self.integration.id}"
+        return f"user:{self.user.id}" if self.user else SYSTEM
+
+    @property
+    def author_name(self) -> str:
+        if self.integration is not None:
+            return self.integration.name
+        return self.user.display_name if self.user else ""
 
     @property
     def _user_grants(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, FieldProblem, Invalid, Malformed, Unexpected
@@ -20,7 +20,7 @@ from chatcore.realtime.events import Pong, Refused, Result
 from chatcore.realtime.outgoing import Outgoing
 from chatcore.realtime.presence import presence
 from chatcore.realtime.sessions import LiveSession
-from chatcore.realtime.topics import Context, command, registry
+from chatcore.realtime.topics import ClientShape, Context, command, registry
 
 log = logging.getLogger(__name__)
 
@@ -28,46 +28,36 @@ UNAUTHENTICATED, REVOKED, TOO_MANY_ERRORS, TOO_SLOW, GOING_AWAY = 4401, 4403, 44
 TRY_AGAIN = 1013
 ERRORS_ALLOWED, ERRORS_WITHIN = 3, 10.0
 
-Shape = TypeVar("Shape", bound=BaseModel)
+Shape = TypeVar("Shape", bound=ClientShape)
 
 
-class ClientFrame(BaseModel):
+class ClientFrame(ClientShape):
     """What a client sends. `ref` comes back in the answer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: str
     ref: str | None = None
     data: dict[str, Any] = {}
 
 
-class SubscribeData(BaseModel):
+class SubscribeData(ClientShape):
     """Follow a conversation: its signals, and at first what its running replies have said so far."""
-
-    model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
     form: Literal["text", "html"] = "text"
 
 
-class UnsubscribeData(BaseModel):
+class UnsubscribeData(ClientShape):
     """Hear no more of a conversation's signals."""
-
-    model_config = ConfigDict(extra="forbid")
 
     conversation: uuid.UUID
 
 
-class PingData(BaseModel):
+class PingData(ClientShape):
     """Answered by `pong`, to see whether the connection lives."""
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class PresenceData(BaseModel):
+class PresenceData(ClientShape):
     """Whether somebody sits before the screen. A connection counts as online until it says otherwise."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["online", "away"]
 

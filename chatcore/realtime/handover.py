@@ -5,29 +5,32 @@ private header. The wrapper around Django's application swallows that answer and
 """
 
 import asyncio
-import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from chatcore.errors import ChatcoreError
 from chatcore.problems import translate
 from chatcore.realtime.events import Refused
 from chatcore.realtime.frames import control
-
-log = logging.getLogger(__name__)
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from chatcore.realtime.plain_asgi import (
+    EVENT_STREAM,
+    JSON,
+    Application,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    client_leaves,
+    send_document,
+    send_problem,
+)
 
 HEADER = "X-Chatcore-Hand-Over"
 PLACE = "chatcore.continuation"  # in the request's ASGI scope
 _REPLACED = {HEADER.lower().encode(), b"content-type", b"content-length"}
-Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass
@@ -85,7 +88,7 @@ class HandOver:
 async def _continue(continuation: Continuation, headers: Headers, receive: Receive, send: Send) -> None:
     kept = [pair for pair in headers if pair[0].lower() not in _REPLACED]
     working = asyncio.ensure_future(_write(continuation, kept, send))
-    leaving = asyncio.ensure_future(_disconnect(receive))
+    leaving = asyncio.ensure_future(client_leaves(receive))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -104,48 +107,36 @@ async def _write(continuation: Continuation, headers: Headers, send: Send) -> No
         await _write_answer(continuation.answer, headers, send)
         return
     assert continuation.events
-    kind = [
-        (b"content-type", b"text/event-stream"),
-        (b"cache-control", b"no-store"),
-        (b"x-accel-buffering", b"no"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers + kind})
+    await send({"type": "http.response.start", "status": 200, "headers": headers + EVENT_STREAM})
     try:
         async for event in continuation.events():
             await send({"type": "http.response.body", "body": event, "more_body": True})
     except Exception as error:
-        failed = control(Refused.model_validate(_problem(error, headers).body)).sse
+        problem = _problem(error).problem(_request_id(headers))
+        failed = control(Refused.model_validate(problem)).sse
         await send({"type": "http.response.body", "body": failed, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
 async def _write_answer(answering: Callable[[], Awaitable[JsonAnswer]], headers: Headers, send: Send) -> None:
-    kind = b"application/json"
     try:
         answer = await answering()
     except Exception as error:
-        answer = _problem(error, headers)
-        kind = b"application/problem+json"
-        if answer.body["retryable"]:
-            headers = [*headers, (b"retry-after", b"2")]
-    body = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":")).encode()
-    about = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers + about})
-    await send({"type": "http.response.body", "body": body})
+        await send_problem(send, _problem(error), _request_id(headers), headers)
+    else:
+        await send_document(send, answer.status, answer.body, headers + JSON)
 
 
-def _problem(error: Exception, headers: Headers) -> JsonAnswer:
-    """What went wrong after Django's request had ended, as the client reads it; a defect of ours is raised again."""
+def _problem(error: Exception) -> ChatcoreError:
+    """What went wrong after Django's request had ended; a defect of ours is raised again."""
     known = translate(error)
     if known is None:
         raise error
-    request_id = next((value.decode() for name, value in headers if name.lower() == b"x-request-id"), "")
-    return JsonAnswer(known.status, known.problem(request_id))
+    return known
 
 
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _request_id(headers: Headers) -> str:
+    return next((value.decode() for name, value in headers if name.lower() == b"x-request-id"), "")
 
 
 def _is_marked(headers: Headers) -> bool:

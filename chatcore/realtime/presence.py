@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 import redis.asyncio
 from django.conf import settings
 
-from chatcore.accounts.principals import Principal
 from chatcore.realtime.hub import hub
 
 if TYPE_CHECKING:
@@ -53,12 +52,6 @@ return false
 """
 
 
-def author_of(principal: Principal) -> str:
-    if principal.integration is not None:
-        return f"integration:{principal.integration.id}"
-    return f"user:{principal.user.id}" if principal.user else ""
-
-
 def presence_group(author: str) -> str:
     """The hub group that hears when the author comes or goes."""
     return f"presence.{author}"
@@ -82,12 +75,12 @@ class Presence:
     # --- What the sessions say ---------------------------------------------------------------------------------
 
     def opened(self, session: "LiveSession") -> None:
-        author = author_of(session.principal)
+        author = session.principal.author
         self._sessions.setdefault(author, set()).add(session)
         self._look(author, 0.0)
 
     def closed(self, session: "LiveSession") -> None:
-        author = author_of(session.principal)
+        author = session.principal.author
         if sessions := self._sessions.get(author):
             sessions.discard(session)
             if not sessions:
@@ -97,7 +90,7 @@ class Presence:
     def wish(self, session: "LiveSession", state: Literal["online", "away"]) -> None:
         if session.wish != state:
             session.wish = state
-            self._look(author_of(session.principal), 0.0)
+            self._look(session.principal.author, 0.0)
 
     def beat(self, now: float) -> None:
         """Once a second: keep what we said in Redis from running out."""

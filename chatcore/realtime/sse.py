@@ -4,18 +4,17 @@ Django's own streaming holds a thread for each open stream; this holds neither t
 """
 
 import asyncio
-import json
 import uuid
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from chatcore.errors import ChatcoreError, FieldProblem, Invalid, MethodNotAllowed, Unauthenticated
+from chatcore.errors import FieldProblem, Invalid, MethodNotAllowed, Unauthenticated
 from chatcore.problems import translate
 from chatcore.processes.protocols import abort_soon
 from chatcore.realtime.feeds import feed_of
 from chatcore.realtime.frames import HEARTBEAT
-from chatcore.realtime.handover import Receive, Scope, Send
 from chatcore.realtime.outgoing import Outgoing
+from chatcore.realtime.plain_asgi import EVENT_STREAM, Receive, Scope, Send, client_leaves, send_problem
 from chatcore.realtime.sessions import MAX_SUBSCRIPTIONS, LiveSession
 
 RETRY = b"retry: 2000\n\n"
@@ -63,7 +62,8 @@ class EventStream:
             if problem is None:
                 raise
             if not self._started:
-                await _refuse(self.send, problem)
+                request_id = f"req_{uuid.uuid4().hex}"
+                await send_problem(self.send, problem, request_id, [(b"x-request-id", request_id.encode())])
             return False
         return True
 
@@ -94,12 +94,7 @@ class EventStream:
         return last or next(iter(query.get("after", ())), None)
 
     async def begin(self) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
+        headers = [*EVENT_STREAM, (b"x-content-type-options", b"nosniff")]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
         self._started = True
         self.session.outgoing.written_at = asyncio.get_running_loop().time()
@@ -123,8 +118,7 @@ class EventStream:
             self.session.outgoing.send_raw(HEARTBEAT)
 
     async def _client_leaves(self, receive: Receive) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await client_leaves(receive)
         self._ended.set()
 
 
@@ -134,19 +128,3 @@ def _conversation(text: str) -> uuid.UUID:
     except ValueError:
         detail = "A conversation is named by its id."
         raise Invalid(detail, errors=[FieldProblem("/conversation", detail)]) from None
-
-
-async def _refuse(send: Send, problem: ChatcoreError) -> None:
-    request_id = f"req_{uuid.uuid4().hex}"
-    body = json.dumps(problem.problem(request_id), ensure_ascii=False).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-    ]
-    if problem.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="chatcore"'))
-    if problem.retryable:
-        headers.append((b"retry-after", b"2"))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

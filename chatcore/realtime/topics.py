@@ -8,13 +8,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.hub import Watcher
 
 if TYPE_CHECKING:
     from chatcore.realtime.sessions import LiveSession
+
+
+class ClientShape(BaseModel):
+    """A shape of what clients send. A field that it does not list is refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Subscription(Protocol):
@@ -53,7 +59,7 @@ class Command:
     What it returns is the data of the `result` frame; None: it has answered by itself, or there is nothing to say.
     """
 
-    shape: type[BaseModel]
+    shape: type[ClientShape]
     run: Callable[[Context, Any], Awaitable[dict[str, Any] | None]]
 
 
@@ -67,7 +73,7 @@ registry = Registry()
 Run = TypeVar("Run", bound=Callable[[Context, Any], Awaitable[dict[str, Any] | None]])
 
 
-def command(name: str, shape: type[BaseModel]) -> Callable[[Run], Run]:
+def command(name: str, shape: type[ClientShape]) -> Callable[[Run], Run]:
     """Register a coroutine function as what frames of this type do."""
 
     def register(run: Run) -> Run:

@@ -1,12 +1,16 @@
 """Finding what an action is about: a foreign thing is as absent as one that never was."""
 
 import uuid
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid, NotFound
 from chatcore.llm.models import Model
 from conversations.errors import NoModel
 from conversations.models import Conversation, Member, Message
+
+Audience: TypeAlias = tuple[uuid.UUID, ...]
 
 
 def find_conversation(
@@ -59,6 +63,16 @@ def find_model(principal: Principal, name: str | None, *, otherwise: uuid.UUID |
     return default
 
 
-def audience_of(conversation_id: uuid.UUID) -> list[uuid.UUID]:
+def audience_of(conversation_id: uuid.UUID) -> Audience:
     """The users who hear of what happens in the conversation."""
-    return list(Member.objects.filter(conversation=conversation_id).values_list("user_id", flat=True))
+    return audiences_of([conversation_id])[conversation_id]
+
+
+def audiences_of(conversation_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Audience]:
+    """`audience_of` each of them, in one query."""
+    found: dict[uuid.UUID, Audience] = dict.fromkeys(conversation_ids, ())
+    if found:
+        members = Member.objects.filter(conversation__in=found)
+        for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
+            found[conversation_id] += (user_id,)
+    return found

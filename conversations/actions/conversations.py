@@ -56,7 +56,7 @@ def start_conversation(
         conversation=conversation, user=principal.user, workspace=principal.workspace, last_message_at=now
     )
     body = events.ConversationCreated(**events.state_of(conversation))
-    announce(*events.about(conversation, [principal.user.id], events.actor_of(principal), body))
+    announce(*events.about(conversation, [principal.user.id], principal.author, body))
     return conversation
 
 
@@ -127,7 +127,7 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
         raise Forbidden("Only its owner may delete a conversation.")
     audience = audience_of(conversation.id)
     Event.objects.filter(conversation_id=conversation.id).delete()
-    announce(*events.about(conversation, audience, events.actor_of(principal), events.ConversationDeleted()))
+    announce(*events.about(conversation, audience, principal.author, events.ConversationDeleted()))
     Conversation.objects.filter(id=conversation.id).update(active_leaf=None)
     messages = Message.objects.filter(conversation=conversation)
     Receipt.objects.filter(message__conversation=conversation).delete()
@@ -138,7 +138,7 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
 def announce_update(principal: Principal, conversation: Conversation, *changed: str) -> None:
     body = events.ConversationUpdated(**events.state_of(conversation), changed=changed)
     audience = audience_of(conversation.id)
-    announce(*events.about(conversation, audience, events.actor_of(principal), body))
+    announce(*events.about(conversation, audience, principal.author, body))
 
 
 def _place(principal: Principal, conversation_id: uuid.UUID, changed: str, **values: Any) -> Conversation:

@@ -112,7 +112,7 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     doomed._raw_delete(doomed.db)
     recount_unread(conversation.id)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
-    announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
+    announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
     return conversation
 
 
@@ -130,7 +130,7 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
         bodies.append(events.ReplyQueued(**events.reply_state(reply)))
     Message.objects.bulk_create([message, reply] if reply else [message])
     audience = audience_of(conversation.id)
-    announce(*events.about(conversation, audience, events.actor_of(principal), *bodies))
+    announce(*events.about(conversation, audience, principal.author, *bodies))
     if reply:
         enqueue_answer(reply.id)
     now = timezone.now()
@@ -139,8 +139,7 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
     if not conversation.title:
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
-    by_person = principal.user if principal.integration is None else None
-    note_posted(conversation.id, by_person.id if by_person else None, now)
+    note_posted(conversation.id, principal.person.id if principal.person else None, now)
     return Posted(message, reply)
 
 

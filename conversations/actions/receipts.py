@@ -1,7 +1,6 @@
 """How far messages have come with those they are for, and what each reader has not read yet."""
 
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from django.db import connection, transaction
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
-from conversations.actions.access import find_message
+from conversations.actions.access import audiences_of, find_message
 from conversations.models import Member, Receipt
 
 State = Literal["delivered", "read"]
@@ -34,13 +33,12 @@ class Acknowledgement:
 def acknowledgement(principal: Principal, message_id: uuid.UUID, state: State) -> Acknowledgement:
     """What the principal says of the message. Raises NotFound."""
     message = find_message(principal, message_id)
-    by_person = principal.user if principal.integration is None else None
     return Acknowledgement(
         message.workspace_id,
         message.conversation_id,
         message.id,
-        events.actor_of(principal),
-        by_person.id if by_person else None,
+        principal.author,
+        principal.person.id if principal.person else None,
         state,
     )
 
@@ -74,9 +72,7 @@ def _record(chosen: Sequence[Acknowledgement]) -> None:
         changed = {(row[0], row[1]) for row in sql.fetchall()}
         unread: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
         if is_read:
-            sql.execute(
-                _LOCK, values
-            )  # what another transaction adds meanwhile is counted by the next statement
+            sql.execute(_LOCK, values)
             sql.execute(_READ, values)
             unread = {(row[0], row[1]): row[2] for row in sql.fetchall()}
     _announce(chosen, changed, unread)
@@ -92,10 +88,7 @@ def _announce(
         for item in chosen
         if (item.conversation, item.recipient) in changed or (item.conversation, item.user) in unread
     ]
-    audiences: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    members = Member.objects.filter(conversation__in={item.conversation for item in told})
-    for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
-        audiences[conversation_id].append(user_id)
+    audiences = audiences_of(item.conversation for item in told)
     announce(
         *(
             Announcement(
@@ -108,7 +101,7 @@ def _announce(
                 workspace=item.workspace,
                 conversation=item.conversation,
                 actor=item.recipient,
-                audience=tuple(audiences[item.conversation]),
+                audience=audiences[item.conversation],
             )
             for item in told
         )
@@ -190,6 +183,7 @@ _HOLD = """
 select id from conversations_conversation where id = any(%(conversations)s) order by id for share
 """
 
+# What another transaction adds while this waits is counted by the next statement.
 _LOCK = f"""{_ACK}
 select member.id from ack join conversations_member member
     on member.conversation_id = ack.conversation_id and member.user_id = ack.user_id

@@ -58,7 +58,7 @@ def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
         reply.status = Message.Status.STOPPED
         reply.finished_at = Now()
         body = events.ReplyStopped(**events.reply_state(reply), text=reply.text)
-        announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
+        announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
         wake_followers(reply.id)
     reply.save(update_fields=["stop_requested_at", "status", "finished_at"])
     reply.refresh_from_db()
@@ -112,7 +112,7 @@ def regenerate_reply(
 
 def _enqueue(principal: Principal, conversation: Conversation, reply: Message) -> None:
     body = events.ReplyQueued(**events.reply_state(reply))
-    announce(*events.about(conversation, audience_of(conversation.id), events.actor_of(principal), body))
+    announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
     enqueue_answer(reply.id)
 
 

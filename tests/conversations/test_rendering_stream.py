@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from conversations.rendering import BlockStream, Update, blocks, render
 
-DATA = Path(__file__).parent.parent / "data"
-REPLIES = sorted(DATA.glob("reply_*.md"))
+SAMPLES = Path(__file__).parent.parent / "samples"
+REPLIES = sorted(SAMPLES.glob("reply_*.md"))
 
 # Lines that begin, end, continue or reinterpret blocks: what makes cutting a text into blocks hard.
 LINES = r"""

@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 
-from chatcore.realtime.handover import Application, Continuation, HandOver, JsonAnswer, hand_over
+from chatcore.realtime.handover import Continuation, HandOver, JsonAnswer, hand_over
+from chatcore.realtime.plain_asgi import Application
 
 HEADERS = [(b"X-Request-Id", b"req_1"), (b"Content-Length", b"0"), (b"Content-Type", b"text/html")]
 

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
-from types import SimpleNamespace
+import uuid
 from typing import Any
 
 import redis.asyncio
 
-from chatcore.realtime import presence as presence_module
+from chatcore.accounts.models import User, Workspace
+from chatcore.accounts.principals import Principal
 from chatcore.realtime.hub import hub
 from chatcore.realtime.presence import Presence
 from tests.servers import RedisServer
@@ -20,7 +21,7 @@ class Session:
     wish = "online"
 
     def __init__(self, number: int) -> None:
-        self.principal = SimpleNamespace(user=SimpleNamespace(id=number), integration=None)
+        self.principal = Principal(User(id=uuid.UUID(int=number)), Workspace(), None, frozenset(), "member")
 
 
 def session(number: int) -> Any:
@@ -41,7 +42,7 @@ async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_p
     crowd, here = [session(number) for number in range(MANY)], Presence()
     for one in crowd:
         here.opened(one)
-    last = presence_module.author_of(crowd[-1].principal)
+    last = crowd[-1].principal.author
 
     async def is_last_shown() -> bool:
         return (await here.states([last]))[last] == "online"
@@ -54,7 +55,7 @@ async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_p
         here.closed(one)
     await here.stop()
     elsewhere = Presence()
-    states = await elsewhere.states([presence_module.author_of(one.principal) for one in crowd])
+    states = await elsewhere.states([one.principal.author for one in crowd])
     assert set(states.values()) == {"offline"}
     await elsewhere.stop()
     await hub.stop()

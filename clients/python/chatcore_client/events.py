@@ -82,13 +82,8 @@ def follow_log(
             while chunk := (yield Read()):
                 alive_at = now()
                 for received in parser.feed(chunk):
-                    event = Event.of(frame_of(received))
+                    event = _heard(log, received)
                     failures = 0
-                    if event.type == "reconnect":
-                        raise _Invited(event.data.get("after"))
-                    if event.type == "resync":
-                        raise from_problem(event.data, 410)
-                    _move(log, received, event)
                     if lost and on_resync and log.cursor:
                         lost, told = None, lost
                         yield Tell(on_resync, told)
@@ -96,6 +91,7 @@ def follow_log(
                         yield Emit(event)
             raise TransportFailed("The stream ended.")
         except _Invited as invitation:
+            failures = 0
             yield Shut()
             yield Sleep(invitation.seconds)
         except Resync as error:
@@ -109,6 +105,17 @@ def follow_log(
             if now() - alive_at > settings.retry.patience:
                 raise
             yield from pause(settings, failures, curable(error), times=math.inf, base=base)
+
+
+def _heard(log: Log, received: ServerSentEvent) -> Event:
+    """What came, noted in the log. Raises what ends this stream: an invitation to come back, Resync."""
+    event = Event.of(frame_of(received))
+    if event.type == "reconnect":
+        raise _Invited(event.data.get("after"))
+    if event.type == "resync":
+        raise from_problem(event.data, 410)
+    _move(log, received, event)
+    return event
 
 
 class _Invited(Exception):

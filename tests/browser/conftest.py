@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
 from tests.running import OWNER, PASSWORD, Chatcore
 
@@ -20,6 +28,7 @@ ARGUMENTS = (
     "--no-first-run",
     "--renderer-process-limit=20",  # a tab that is held shall not hold others
 )
+PATIENCE = 15_000  # milliseconds: how soon a page does something is not what these tests are about
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 
 RICH = (
@@ -87,6 +96,7 @@ def chatcore(gate_path: Path) -> Iterator[Chatcore]:
 
 @pytest.fixture(scope="session")
 def browser(chatcore: Chatcore) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield launched
@@ -156,7 +166,7 @@ def open_page(
         wishes.setdefault("viewport", DESKTOP)
         wishes.setdefault("service_workers", "block")  # tests of reading offline allow it
         context = browser.new_context(storage_state=session, base_url=chatcore.url, **wishes)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         complaints.watch(context)
         page = context.new_page()

@@ -110,19 +110,20 @@ class LiveSession:
             self.outgoing.release()
 
     async def _catch_up(self, feed: Feed, position: Cursor) -> None:
-        """Page by page, each when the one before has been taken: a long absence is no reason to be cut."""
-        while True:
+        """Page by page, each when the one before has been taken: a long absence is no reason to be cut.
+
+        Nothing is read for a client that has left meanwhile.
+        """
+        while not self.outgoing.stopped:
             page = await offload(read_page, position, feed, PAGE)
             for body, cursor in page.frames:
                 await self.outgoing.put(Frame(body, cursor))
             await self.outgoing.drain(None)
             position = page.end
-            if self.outgoing.stopped:
+            if not page.has_more and not self.outgoing.stopped:
+                for body in await offload(read_unsettled, position, feed):
+                    await self.outgoing.put(Frame(body))
                 return
-            if not page.has_more:
-                break
-        for body in await offload(read_unsettled, position, feed):
-            await self.outgoing.put(Frame(body))
 
     def own_feed(self) -> Feed | None:
         """None for one that may hear nothing by itself."""

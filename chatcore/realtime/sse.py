@@ -119,6 +119,7 @@ class EventStream:
 
     async def _client_leaves(self, receive: Receive) -> None:
         await client_leaves(receive)
+        self.session.outgoing.stop()
         self._ended.set()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chatcore.processes.web import Web, listen
@@ -28,12 +28,6 @@ async def serving() -> AsyncIterator[Address]:
             await web.stop()
             await running
             await hub.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def sessions_in_memory() -> int:

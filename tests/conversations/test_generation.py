@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from conversations.models import Conversation, Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_model, make_principal
+from tests.until import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -71,12 +73,6 @@ async def ended(runner: Runner, reply: Message) -> Message:
 async def event_types(reply: Message) -> list[str]:
     events = Event.objects.filter(conversation_id=reply.conversation_id).order_by("id")
     return await offload(list, events.values_list("type", flat=True))
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not await offload(condition):
-            await asyncio.sleep(0.02)
 
 
 async def test_a_reply_is_whole_counted_and_told_of(runner: Runner) -> None:
@@ -134,7 +130,7 @@ async def test_a_watcher_gets_every_character_once_wherever_it_joins(runner: Run
 async def test_text_so_far_is_saved_while_it_streams(runner: Runner, tmp_path: Path) -> None:
     _, reply = await asked([{"text": "So far"}, {"wait": str(tmp_path / "gate")}])
     await runner.wake()
-    await until(lambda: Message.objects.get(id=reply.id).text == "So far")
+    await until(partial(offload, lambda: Message.objects.get(id=reply.id).text == "So far"))
     assert (await offload(Message.objects.get, id=reply.id)).status == "streaming"
 
 

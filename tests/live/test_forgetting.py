@@ -8,7 +8,8 @@ from pytest_django import Settings
 
 from chatcore.realtime.connections import open_sessions
 from chatcore.realtime.hub import hub
-from tests.serving import Address, serving, sessions_in_memory, until
+from tests.serving import Address, serving, sessions_in_memory
+from tests.until import until
 from tests.wire import SSE, WEBSOCKET, WEBSOCKET_CLOSE, request
 
 CONNECTIONS, AT_ONCE = 500, 50

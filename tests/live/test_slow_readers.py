@@ -13,7 +13,8 @@ from chatcore.realtime.connections import open_sessions
 from chatcore.realtime.hub import hub
 from chatcore.realtime.outgoing import BUFFER_BYTES
 from chatcore.realtime.sessions import LiveSession
-from tests.serving import Address, serving, until
+from tests.serving import Address, serving
+from tests.until import until
 from tests.wire import SSE, WEBSOCKET, request
 
 PADDING = "x" * 60_000

@@ -18,6 +18,7 @@ from chatcore.realtime.tail import tail
 from conversations import actions
 from conversations.events import Typing
 from tests.factories import make_conversation, make_key_principal, make_principal
+from tests.until import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,12 +65,6 @@ async def close(*clients: Client) -> None:
     await presence.stop()
     await tail.stop()
     await hub.stop()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def furnish() -> tuple[Principal, Principal, uuid.UUID, uuid.UUID]:

@@ -13,6 +13,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.realtime.hub import hub
 from chatcore.realtime.presence import Presence
 from tests.servers import RedisServer
+from tests.until import until
 
 MANY = 500
 
@@ -26,12 +27,6 @@ class Session:
 
 def session(number: int) -> Any:
     return Session(number)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_process(

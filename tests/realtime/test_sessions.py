@@ -17,6 +17,7 @@ from chatcore.realtime.log import Announcement, announce
 from chatcore.realtime.outgoing import BUFFER_BYTES, Outgoing
 from chatcore.realtime.sessions import LiveSession
 from chatcore.realtime.tail import tail
+from tests.until import until
 
 WORKSPACE, READER = uuid7(), uuid7()
 FEED = Feed(WORKSPACE, READER)
@@ -91,12 +92,6 @@ async def test_one_that_joins_has_what_was_told_while_an_older_transaction_was_o
         client.session.close()
     await tail.stop()
     await hub.stop()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.django_db(transaction=True)

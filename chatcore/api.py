@@ -21,9 +21,11 @@ from pydantic_core import to_json
 from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
+from chatcore.llm import rest as llm_rest
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
 from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
+from chatcore.viewsets import PrincipalViewSet
 from conversations import live as conversations_live
 from conversations import rest
 
@@ -90,19 +92,26 @@ def missing(request: HttpRequest, missing: str = "") -> HttpResponse:  # noqa: A
     )
 
 
+def _kept(place: str, resource: type[PrincipalViewSet]) -> list[URLPattern]:
+    """A resource that is listed, made, read, changed and removed."""
+    one: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+    return [
+        path(f"{place}/", resource.as_view({"get": "list", "post": "create"})),
+        path(f"{place}/<uuid:id>/", resource.as_view(one)),
+    ]
+
+
 resources: list[URLPattern] = [
-    path("conversations/", rest.ConversationViewSet.as_view({"get": "list", "post": "create"})),
-    path(
-        "conversations/<uuid:id>/",
-        rest.ConversationViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
-    ),
+    *_kept("conversations", rest.ConversationViewSet),
     path(
         "conversations/<uuid:id>/messages/",
         rest.ConversationMessageViewSet.as_view({"get": "list", "post": "create"}),
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
-    path("models/", rest.ModelViewSet.as_view({"get": "list"})),
+    *_kept("providers", llm_rest.ProviderViewSet),
+    *_kept("models", llm_rest.ModelViewSet),
+    *_kept("deployments", llm_rest.DeploymentViewSet),
     path("", missing),
 ]
 
@@ -143,6 +152,8 @@ TAGS = {
     "`text/event-stream`.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
+    "providers": "The accounts at services that run models. Their keys go in and never come out again.",
+    "deployments": "The ways to reach models through providers, in the order in which they are tried.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

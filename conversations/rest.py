@@ -6,14 +6,12 @@ from typing import Any, ClassVar
 from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatcore.bodies import read_body
-from chatcore.llm.models import Model
 from chatcore.pagination import link, page_size, refused
-from chatcore.viewsets import PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, flag
 from conversations import actions
 from conversations.actions.access import find_conversation, find_message
 from conversations.bodies import ConversationChanges, NewConversation, NewMessage
@@ -29,7 +27,6 @@ FILTERS = [
     OpenApiParameter("pinned", OpenApiTypes.BOOL, description="Only pinned ones, or only others."),
     OpenApiParameter("title", OpenApiTypes.STR, description="Only those whose title contains this."),
 ]
-GONE = {204: OpenApiResponse(description="It is gone.")}
 
 
 class ConversationViewSet(PrincipalViewSet):
@@ -48,8 +45,8 @@ class ConversationViewSet(PrincipalViewSet):
         """The one with the newest message first."""
         self.principal.require_any("conversations:read")
         members = Member.objects.for_principal(self.principal)
-        members = members.archived() if _flag(request, "archived") else members.open()
-        if (pinned := _flag(request, "pinned")) is not None:
+        members = members.archived() if flag(request, "archived") else members.open()
+        if (pinned := flag(request, "pinned")) is not None:
             members = members.filter(pinned=pinned)
         if title := request.query_params.get("title"):
             sought = checked_text(title, "/title", limit=MAX_TITLE_LENGTH, required=False)
@@ -197,42 +194,6 @@ class ReceiptViewSet(PrincipalViewSet):
         """Each recipient's highest state; late news never lowers it."""
         message = find_message(self.principal, id)
         return self.page(Receipt.objects.filter(message=message), ReceiptResource.of)
-
-
-class ModelSerializer(serializers.ModelSerializer[Model]):
-    class Meta:
-        model = Model
-        fields = ("name", "label", "context_window", "max_output", "supports", "is_default")
-        read_only_fields = fields
-
-
-class ModelViewSet(PrincipalViewSet):
-    """The models you may use."""
-
-    queryset = Model.objects.none()
-    serializer_class = ModelSerializer
-    keyset: ClassVar = ("name", "id")
-    newest_first = False
-
-    @extend_schema(
-        operation_id="list_models",
-        summary="List the models you may use",
-        responses=ModelSerializer(many=True),
-    )
-    def list(self, request: Request) -> Response:  # noqa: ARG002
-        """By name."""
-        self.principal.require_any("models:read")
-        usable = Model.objects.for_principal(self.principal)
-        return self.get_paginated_response(ModelSerializer(self.paginate_queryset(usable), many=True).data)
-
-
-def _flag(request: Request, name: str) -> bool | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if text.lower() not in ("true", "false"):
-        raise refused(name, "must be true or false")
-    return text.lower() == "true"
 
 
 def _message_id(conversation: Conversation, text: str) -> uuid.UUID:

@@ -14,6 +14,7 @@ from django.test.client import ClientHandler
 from chatcore.accounts import keys
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from conversations.models import Conversation, Message
 from tests.factories import make_conversation, make_key_principal, make_reply
@@ -61,18 +62,25 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, and a reply to that which failed."""
+    """What the addresses name: a conversation with a question in it, a reply to that which failed, and the
+    workspace's own model with the way to reach it.
+    """
 
     conversation: Conversation
     message: Message
     reply: Message
+    model: Model
+    provider: Provider
+    deployment: Deployment
 
     @property
     def ids(self) -> dict[str, str]:
-        return {name: str(getattr(self, name).id) for name in ("conversation", "message", "reply")}
+        return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-NOWHERE = {name: str(uuid.uuid4()) for name in ("conversation", "message", "reply")}
+PERSONAL = ("conversation", "message", "reply")
+PLACES = (*PERSONAL, "model", "provider", "deployment")
+NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
 def make_place(owner: Principal) -> Place:
@@ -80,7 +88,10 @@ def make_place(owner: Principal) -> Place:
     message = conversation.active_leaf
     reply = make_reply(owner, conversation, status=Message.Status.FAILED, error={"code": "timeout"})
     assert message is not None
-    return Place(conversation, message, reply)
+    provider, _ = Provider.objects.get_or_create(kind="demo", name="Own provider", workspace=owner.workspace)
+    model, _ = Model.objects.get_or_create(name="own", label="Own", workspace=owner.workspace)
+    deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
+    return Place(conversation, message, reply, model, provider, deployment)
 
 
 @dataclass(frozen=True)
@@ -94,8 +105,13 @@ class Route:
 
     @property
     def is_of_somebody(self) -> bool:
-        """Whether its address names a thing that may be another's."""
-        return "<" in self.path
+        """Whether its address names a thing of one person, which is not everybody's in the workspace."""
+        return any(f"<{name}>" in self.path for name in PERSONAL)
+
+    @property
+    def is_of_workspace(self) -> bool:
+        """Whether its address names a thing of one workspace."""
+        return "<" in self.path and not self.is_of_somebody
 
     def address(self, ids: dict[str, str]) -> str:
         path = self.path
@@ -103,8 +119,13 @@ class Route:
             path = path.replace(f"<{name}>", value)
         return f"/api/v1/{path}"
 
-    def ask(self, client: Client, ids: dict[str, str]) -> Any:
-        return send(client, self.method, self.address(ids), self.body)
+    def named(self, ids: dict[str, str]) -> dict[str, str]:
+        """The fields of its body that name things, written <model> and so on."""
+        return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
+
+    def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        body = self.body and self.body | self.named(ids)
+        return send(client, self.method, self.address(ids), body, **options)
 
 
 def send(client: Client, method: str, path: str, body: Any = None, **options: Any) -> Any:
@@ -124,6 +145,22 @@ ROUTES = {
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
     "list_models": Route("GET", "models/"),
+    "add_model": Route("POST", "models/", 201, {"name": "another"}),
+    "read_model": Route("GET", "models/<model>/"),
+    "change_model": Route("PATCH", "models/<model>/", body={"label": "Our own"}),
+    "remove_model": Route("DELETE", "models/<model>/", 204),
+    "list_providers": Route("GET", "providers/"),
+    "add_provider": Route("POST", "providers/", 201, {"name": "Another", "kind": "demo"}),
+    "read_provider": Route("GET", "providers/<provider>/"),
+    "change_provider": Route("PATCH", "providers/<provider>/", body={"enabled": True}),
+    "remove_provider": Route("DELETE", "providers/<provider>/", 204),
+    "list_deployments": Route("GET", "deployments/"),
+    "add_deployment": Route(
+        "POST", "deployments/", 201, {"model": "<model>", "provider": "<provider>", "upstream_name": "other"}
+    ),
+    "read_deployment": Route("GET", "deployments/<deployment>/"),
+    "change_deployment": Route("PATCH", "deployments/<deployment>/", body={"priority": 1}),
+    "remove_deployment": Route("DELETE", "deployments/<deployment>/", 204),
     "ask": Route("POST", "conversations/<conversation>/replies", 202, {"content": "And then?"}),
     "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),

@@ -46,6 +46,8 @@ class Provider(models.Model):
     # Also the version under which processes keep their connection to it: see instances.py.
     updated_at = models.DateTimeField(auto_now=True)
 
+    has_credential: bool  # where `with_credential_mark` read it
+
     objects: ClassVar[ProviderManager] = ProviderManager()
 
     class Meta:

@@ -4,7 +4,9 @@ import re
 from typing import TYPE_CHECKING
 
 from django.apps import apps
-from django.db.models import Case, Exists, F, Manager, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, Manager, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Length
+from django.db.models.lookups import GreaterThan
 
 from chatcore.accounts.principals import Principal
 
@@ -19,6 +21,13 @@ class ProviderManager(Manager["Provider"]):
         """Without the credential: only what calls the provider reads it, and a lost key breaks no list."""
         return super().get_queryset().defer("credential")
 
+    def with_credential_mark(self) -> QuerySet["Provider"]:
+        """Each row says by `has_credential` whether a key is stored, without decrypting it."""
+        mark = {
+            "has_credential": GreaterThan(Length("credential"), 0)
+        }  # Provider declares it for its readers
+        return self.get_queryset().annotate(**mark)
+
 
 class ModelQuerySet(QuerySet["Model"]):
     def for_principal(self, principal: Principal) -> "ModelQuerySet":
@@ -29,6 +38,11 @@ class ModelQuerySet(QuerySet["Model"]):
             .filter(Q(visible_to=[]) | Q(visible_to__contains=[principal.role]))
             .filter(_granted(principal))
         )
+
+    def described(self) -> "ModelQuerySet":
+        """With their fallbacks."""
+        links = apps.get_model("llm", "Fallback").objects.select_related("to")
+        return self.prefetch_related(Prefetch("fallback_links", links))
 
     def reachable(self) -> "ModelQuerySet":
         """Enabled, with an enabled deployment at an enabled provider."""

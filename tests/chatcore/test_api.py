@@ -19,6 +19,9 @@ COMPONENTS = {
     "Conversation",
     "ConversationChanges",
     "ConversationPage",
+    "Deployment",
+    "DeploymentChanges",
+    "DeploymentPage",
     "EditedMessage",
     "EventFrame",
     "EventPage",
@@ -26,14 +29,21 @@ COMPONENTS = {
     "Message",
     "MessagePage",
     "Model",
+    "ModelChanges",
     "ModelChoice",
     "ModelPage",
     "NewConversation",
+    "NewDeployment",
     "NewMessage",
+    "NewModel",
+    "NewProvider",
     "Posted",
     "PresenceList",
     "Presence",
     "Problem",
+    "Provider",
+    "ProviderChanges",
+    "ProviderPage",
     "Question",
     "Receipt",
     "ReceiptPage",
@@ -145,7 +155,8 @@ def test_the_example_of_a_body_fits_its_schema_and_is_accepted(
     validator(document, content["schema"]).validate(content["example"])
     client = key_client(make_principal(place.conversation.owner, place.conversation.workspace))
     route = ROUTES[name]
-    answer = send(client, route.method, route.address(place.ids), content["example"])
+    body = content["example"] | route.named(place.ids)
+    answer = send(client, route.method, route.address(place.ids), body)
     assert answer.status_code == route.status, answer.content
 
 

@@ -1,0 +1,183 @@
+"""The registry through the API: what a workspace's own people may do to it, and what never leaves it."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from chatcore.accounts.models import Membership
+from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Deployment, Model, Provider
+from tests.api import problem_of, send, session_client
+from tests.factories import make_model, make_principal
+
+pytestmark = pytest.mark.django_db
+SECRET = "sk-only-the-provider-knows"
+
+
+@pytest.fixture
+def owner() -> Principal:
+    return make_principal()
+
+
+@pytest.fixture
+def http(owner: Principal) -> Client:
+    return session_client(owner)
+
+
+def ask(http: Client, method: str, path: str, body: Any = None, status: int = 200) -> Any:
+    answer = send(http, method, f"/api/v1/{path}", body)
+    assert answer.status_code == status, answer.content
+    return answer.json() if answer.content else None
+
+
+def add_provider(http: Client, **fields: Any) -> Any:
+    wishes = {"name": "Ours", "kind": "openai", "base_url": "https://llm.example/v1", "credential": SECRET}
+    return ask(http, "POST", "providers/", wishes | fields, 201)
+
+
+def test_from_a_key_to_a_model_that_can_be_chosen(http: Client) -> None:
+    provider = add_provider(http)
+    model = ask(http, "POST", "models/", {"name": "small", "supports": {"tools": True}}, 201)
+    assert ask(http, "GET", "models/")["results"] == []
+
+    wishes = {"model": model["id"], "provider": provider["id"], "upstream_name": "small-2026"}
+    deployment = ask(http, "POST", "deployments/", wishes, 201)
+
+    assert ask(http, "GET", "models/")["results"] == [model]
+    assert model["supports"] == {"vision": False, "tools": True, "reasoning": False, "json": False}
+    assert (model["label"], model["prices"], model["context_window"]) == ("small", None, None)
+    assert ask(http, "GET", f"deployments/?model={model['id']}")["results"] == [deployment]
+    assert ask(http, "GET", f"deployments/?provider={model['id']}")["results"] == []
+
+
+def test_a_key_is_stored_sealed_and_shown_to_nobody(http: Client) -> None:
+    provider = add_provider(http)
+    answers = [
+        provider,
+        ask(http, "GET", f"providers/{provider['id']}/"),
+        ask(http, "PATCH", f"providers/{provider['id']}/", {"credential": f"{SECRET}-2"}),
+        ask(http, "GET", "providers/"),
+    ]
+    assert SECRET not in str(answers)
+    assert provider["has_credential"] is True
+    assert Provider.objects.get(id=provider["id"]).credential == f"{SECRET}-2"
+    with connection.cursor() as sql:
+        sql.execute("select credential from llm_provider where id = %s", [provider["id"]])
+        assert SECRET not in sql.fetchone()[0]
+
+
+def test_a_stored_key_follows_to_no_other_address(http: Client) -> None:
+    address = f"providers/{add_provider(http)['id']}/"
+    problem = problem_of(send(http, "PATCH", f"/api/v1/{address}", {"base_url": "https://evil.example"}), 422)
+    assert problem["errors"][0]["pointer"] == "/credential"
+    assert ask(http, "GET", address)["base_url"] == "https://llm.example/v1"
+    moved = ask(http, "PATCH", address, {"base_url": "https://new.example", "credential": "sk-new"})
+    assert moved["base_url"] == "https://new.example"
+
+
+def test_a_key_that_cannot_be_decrypted_breaks_no_list(http: Client, settings: Any) -> None:
+    provider = add_provider(http)
+    settings.CREDENTIAL_KEYS = {1: "00" * 32}
+    assert ask(http, "GET", "providers/")["results"][0]["has_credential"] is True
+    assert ask(http, "PATCH", f"providers/{provider['id']}/", {"enabled": False})["enabled"] is False
+    ask(http, "PATCH", f"providers/{provider['id']}/", {"credential": "sk-anew"})
+    assert Provider.objects.get(id=provider["id"]).credential == "sk-anew"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointer"),
+    [
+        ("providers/", {"name": "x", "kind": "nothing"}, "/kind"),
+        ("providers/", {"name": "x", "kind": "openai", "base_url": "ftp://a"}, "/base_url"),
+        ("providers/", {"name": "x", "kind": "openai", "base_url": "https://me:pw@a/v1"}, "/base_url"),
+        ("providers/", {"name": "x", "kind": "openai", "options": {"no such": 1}}, "/options"),
+        (
+            "providers/",
+            {"name": "x", "kind": "openai", "options": {"api_version": "\x00"}},
+            "/options/api_version",
+        ),
+        ("providers/", {"name": "a\x00b", "kind": "openai"}, "/name"),
+        ("providers/", {"name": "x", "kind": "openai", "credential": "\ud800"}, "/credential"),
+        ("models/", {"name": " "}, "/name"),
+        ("models/", {"name": "x", "fallbacks": ["no such"]}, "/fallbacks/0"),
+        ("models/", {"name": "x", "visible_to": ["king"]}, "/visible_to/0"),
+        ("models/", {"name": "x", "supports": {"flying": True}}, "/supports/flying"),
+        (
+            "models/",
+            {"name": "x", "prices": {"input": {"deep": [{"deeper": [1]}]}}},
+            "/prices/input/deep/0/deeper",
+        ),
+        ("models/", {"name": "x", "context_window": 0}, "/context_window"),
+    ],
+)
+def test_what_cannot_be_is_named_and_nothing_is_stored(
+    http: Client, path: str, body: dict[str, Any], pointer: str
+) -> None:
+    problem = problem_of(send(http, "POST", f"/api/v1/{path}", body), 422)
+    assert problem["errors"][0]["pointer"].startswith(pointer)
+    assert not Provider.objects.exists()
+    assert not Model.objects.exists()
+
+
+def test_a_name_is_taken_once(http: Client) -> None:
+    add_provider(http)
+    send_again = send(http, "POST", "/api/v1/providers/", {"name": "Ours", "kind": "demo"})
+    assert problem_of(send_again, 409)["detail"] == "There is one of that name already."
+    ask(http, "POST", "models/", {"name": "small"}, 201)
+    assert problem_of(send(http, "POST", "/api/v1/models/", {"name": "small"}), 409)["code"] == "conflict"
+
+
+def test_what_belongs_to_all_is_seen_and_left_alone(http: Client) -> None:
+    shared = make_model("shared", base_url="https://inside.example", credential=SECRET)
+    deployment = Deployment.objects.get(model=shared)
+    provider = ask(http, "GET", f"providers/{deployment.provider_id}/")
+    assert (provider["shared"], provider["base_url"], provider["options"]) == (True, None, None)
+    for path in (
+        f"providers/{deployment.provider_id}/",
+        f"models/{shared.id}/",
+        f"deployments/{deployment.id}/",
+    ):
+        assert ask(http, "GET", path)["shared"] is True
+        for method, body in (("PATCH", {"enabled": False}), ("DELETE", None)):
+            assert problem_of(send(http, method, f"/api/v1/{path}", body), 403)["code"] == "shared_with_all"
+
+
+def test_a_model_of_ones_own_may_stand_on_a_shared_provider_but_not_on_a_foreign_one(http: Client) -> None:
+    model = ask(http, "POST", "models/", {"name": "own"}, 201)["id"]
+    shared = Deployment.objects.get(model=make_model("shared"))
+    foreign = add_provider(session_client(make_principal()))["id"]
+    wishes = {"model": model, "upstream_name": "x"}
+
+    assert ask(http, "POST", "deployments/", wishes | {"provider": str(shared.provider_id)}, 201)
+    for field, names in (("provider", {"provider": foreign}), ("model", {"model": str(shared.model_id)})):
+        whole = wishes | {"provider": str(shared.provider_id)} | names
+        problem = problem_of(send(http, "POST", "/api/v1/deployments/", whole), 422)
+        assert problem["errors"][0]["pointer"] == f"/{field}"
+
+
+def test_fallbacks_keep_their_order_and_one_model_is_the_default(http: Client, owner: Principal) -> None:
+    first, second = (ask(http, "POST", "models/", {"name": name}, 201) for name in ("first", "second"))
+    wishes = {"name": "third", "fallbacks": ["second", "first"], "is_default": True}
+    third = ask(http, "POST", "models/", wishes, 201)
+    assert third["fallbacks"] == ["second", "first"]
+    assert third["is_default"] is True
+
+    changed = ask(http, "PATCH", f"models/{first['id']}/", {"is_default": True, "fallbacks": ["third"]})
+    assert (changed["is_default"], changed["fallbacks"]) == (True, ["third"])
+    assert ask(http, "GET", f"models/{third['id']}/")["is_default"] is False
+    assert Model.objects.filter(workspace=owner.workspace, is_default=True).count() == 1
+    ask(http, "DELETE", f"models/{second['id']}/", status=204)
+    assert ask(http, "GET", f"models/{third['id']}/")["fallbacks"] == ["first"]
+
+
+def test_a_member_uses_models_and_manages_nothing(http: Client, owner: Principal) -> None:
+    add_provider(http)
+    hidden = ask(http, "POST", "models/", {"name": "hidden"}, 201)
+    member = session_client(make_principal(workspace=owner.workspace, role=Membership.Role.MEMBER))
+    assert ask(member, "GET", "models/")["results"] == []
+    ask(member, "GET", f"models/{hidden['id']}/", status=404)
+    for path in ("models/?all=true", "providers/", "deployments/"):
+        ask(member, "GET", path, status=403)
+    assert [row["name"] for row in ask(http, "GET", "models/?all=true")["results"]] == ["hidden"]

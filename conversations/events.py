@@ -108,6 +108,12 @@ class Typing(SignalBody, type="typing"):
     on: bool
 
 
+class ContextSummarised(EventBody, type="context.summarised"):
+    """The branch has grown too long for its model: up to and with this message it reads a summary from now on."""
+
+    message: uuid.UUID
+
+
 class ReplyDelta(SignalBody, type="reply.delta"):
     """More of a running reply: `offset` counts the characters of the part's text before `text`.
 

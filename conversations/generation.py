@@ -18,10 +18,10 @@ from chatcore.realtime.catalogue import EventBody
 from conversations import events
 from conversations.actions.receipts import count_unread
 from conversations.claims import announce_replies
-from conversations.context import build_request
 from conversations.enqueue import enqueue_title, wake_followers
 from conversations.models import Conversation, Message
 from conversations.streams import ReplyStream
+from conversations.summaries import fitted_request
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 
 
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
-    request = await offload(build_request, stream.claim)
+    request = await fitted_request(stream.claim)
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")
     answer = routing.answer(

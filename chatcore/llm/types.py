@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
-Purpose: TypeAlias = Literal["reply", "title"]
+Purpose: TypeAlias = Literal["reply", "title", "summary"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 

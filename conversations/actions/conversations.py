@@ -18,7 +18,7 @@ from conversations.actions.access import (
     find_model,
     lock_conversation,
 )
-from conversations.models import Conversation, Member, Message, Receipt
+from conversations.models import Conversation, Member, Message
 from conversations.texts import checked_params, checked_text, checked_title
 
 WRITE = "conversations:write"
@@ -129,9 +129,7 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
     Event.objects.filter(conversation_id=conversation.id).delete()
     announce(*events.about(conversation, audience, principal.author, events.ConversationDeleted()))
     Conversation.objects.filter(id=conversation.id).update(active_leaf=None)
-    messages = Message.objects.filter(conversation=conversation)
-    Receipt.objects.filter(message__conversation=conversation).delete()
-    messages._raw_delete(messages.db)
+    Message.objects.filter(conversation=conversation).erase()
     conversation.delete()
 
 

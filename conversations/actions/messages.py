@@ -18,7 +18,7 @@ from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.models import Conversation, Message, Receipt
+from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
 
@@ -107,9 +107,7 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     if conversation.active_leaf_id in below:
         conversation.active_leaf_id = _end_without(conversation, message)
         conversation.save(update_fields=["active_leaf"])
-    Receipt.objects.filter(message__in=below).delete()
-    doomed = Message.objects.filter(id__in=below)
-    doomed._raw_delete(doomed.db)
+    Message.objects.filter(id__in=below).erase()
     recount_unread(conversation.id)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
     announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))

@@ -42,7 +42,7 @@ def drawn(message: Message) -> Message:
 
 
 def _branch(leaf_id: uuid.UUID | None, count: int) -> list[Message]:
-    """With what every message is drawn from: its place among its siblings, and the integration that wrote it."""
+    """With what every message is drawn from: its place among its siblings, who wrote it, the summary it ends."""
     messages = Message.objects.branch(leaf_id, count)
-    prefetch_related_objects(messages, "integration")
+    prefetch_related_objects(messages, "integration", "summary")
     return messages

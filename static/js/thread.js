@@ -80,6 +80,7 @@ listen("reply.queued", (event) => (messageById(event.detail.data.message) ? redr
 listen("reply.started", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
 listen("reply.restarted", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
 for (const type of ["reply.completed", "reply.failed", "reply.stopped"]) listen(type, redrawn);
+listen("context.summarised", refresh);
 listen("message.deleted", ({ detail: { data } }) => messageById(data.message) && refresh());
 listen("conversation.updated", ({ detail: { data } }) => data.changed?.includes("branch") && refresh());
 

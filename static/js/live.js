@@ -15,7 +15,7 @@ let wasBroken = false;
 function take(frame) {
   if (frame.cursor) cursor = frame.cursor;
   if (frame.type === "hello" && frame.data.cursor) cursor = frame.data.cursor;
-  if (frame.type === "resync") return location.reload();
+  if (frame.type === "resync") return begunAnew();
   if (frame.id !== undefined) {
     if (recent.has(frame.id)) return;
     recent.set(frame.id, { frame, at: Date.now() });
@@ -58,6 +58,12 @@ function changed(state) {
 function stale() {
   wholeSince = Date.now();
   tell({ type: "stale" });
+}
+
+/** The server cannot go on from where we are: what comes from here on may be numbered as what came before. */
+function begunAnew() {
+  recent.clear();
+  stale();
 }
 
 document.addEventListener("page:shown", () => {

@@ -28,9 +28,19 @@ export function refresh() {
   waiting.add(asked);
   work = work.then(() => waiting.delete(asked));
   inOrder(async () => {
-    const html = await ask(asked);
+    const html = await ask(asked).catch((problem) => {
+      if (problem.status === 404 && asked === source()) leave();
+      throw problem;
+    });
     if (asked === source()) mergeThread(thread(), html);
   });
+}
+
+/** The conversation is gone. */
+function leave() {
+  const text = document.querySelector("[data-notices]").dataset.deleted;
+  goTo("/", "replace");
+  document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));
 }
 
 function added({ detail: { data } }) {
@@ -84,12 +94,7 @@ listen("context.summarised", refresh);
 listen("message.deleted", ({ detail: { data } }) => messageById(data.message) && refresh());
 listen("conversation.updated", ({ detail: { data } }) => data.changed?.includes("branch") && refresh());
 
-document.addEventListener("live:conversation.deleted", ({ detail }) => {
-  if (detail.conversation !== conversation()) return;
-  const text = document.querySelector("[data-notices]").dataset.deleted;
-  goTo("/", "replace");
-  document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));
-});
+listen("conversation.deleted", leave);
 
 // Answers that target the thread are brought in piece by piece instead of exchanging all of it.
 document.addEventListener("htmx:beforeSwap", (event) => {

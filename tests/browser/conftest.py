@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -92,6 +93,13 @@ def chatcore(gate_path: Path) -> Iterator[Chatcore]:
     with Chatcore(scripts=scripts(gate_path)) as running:
         yield running
         assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture
+def client(chatcore: Chatcore) -> Iterator[httpx.Client]:
+    """The owner's API."""
+    with chatcore.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 import { conversation } from "./page.js";
 import { begin, want } from "./tabs.js";
 import { show } from "./state.js";
+import { isOutdated } from "./session.js";
 
 const KEPT = 300; // events remembered: to know repeats, for pages just shown, and for tabs that come later
 
@@ -49,6 +50,7 @@ function since(moment) {
 }
 
 function changed(state) {
+  if (state === "open" && isOutdated()) return;
   if (state === "open" && wasBroken) tell({ type: "again" });
   wasBroken = state !== "open";
   show(state);

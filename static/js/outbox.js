@@ -1,7 +1,8 @@
 // What is sent goes through here: kept until the server has it, sent in order, by one tab at a time. The client id
 // makes a repeat harmless. Tells the page `outbox:sent`, `outbox:refused` and `outbox:changed`, in every tab.
 import { drop, keep, waiting } from "./store.js";
-import { words } from "./page.js";
+import { isSignIn, words } from "./page.js";
+import { isOutdated } from "./session.js";
 import { showWaiting } from "./state.js";
 
 const NAME = `outbox:${document.body.dataset.user}`;
@@ -57,6 +58,7 @@ async function sendAll() {
   for (;;) {
     const [item] = await waiting();
     if (!item) return settled(false);
+    if (isOutdated()) return settled(true);
     sending = item.client;
     const { status, text } = await post(item).catch(() => ({ status: 0 }));
     if (!status || status === SIGNED_OUT || UNREACHABLE.includes(status)) return settled(true);
@@ -81,9 +83,8 @@ async function post({ url, text, model, client }) {
   body.set("client_id", client);
   if (model) body.set("model", model);
   const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
-  const response = await fetch(url, wishes);
-  const isSignIn = response.headers.has("HX-Redirect");
-  return { status: isSignIn ? SIGNED_OUT : response.status, text: await response.text() };
+  const response = await fetch(url, wishes), isRefused = isSignIn((name) => response.headers.get(name));
+  return { status: isRefused ? SIGNED_OUT : response.status, text: await response.text() };
 }
 
 function tell(type, detail) {

@@ -118,6 +118,10 @@ class Chatcore:
         sent = {"Authorization": f"Bearer {self.key}"} | headers
         return httpx.Client(base_url=self.urls[number], headers=sent, timeout=30)
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """To its database; each statement is committed by itself."""
+        return _connected(self.database)
+
     def manage(self, *words: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
@@ -166,5 +170,9 @@ class Chatcore:
 
 
 def administration() -> psycopg.Connection[Any]:
+    return _connected("postgres")
+
+
+def _connected(database: str) -> psycopg.Connection[Any]:
     where = embedded.connection_settings(data_folder())
-    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True)
+    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname=database, autocommit=True)

@@ -111,12 +111,25 @@ def browser(chatcore: Chatcore) -> Iterator[Browser]:
         launched.close()
 
 
-def sign_in(page: Page, url: str) -> None:
+def sign_in(page: Page, url: str, email: str = OWNER) -> None:
     page.goto(f"{url}/accounts/login/")
-    page.get_by_label("Email").fill(OWNER)
+    give_credentials(page, email)
+    page.wait_for_url(f"{url}/")
+
+
+def give_credentials(page: Page, email: str = OWNER) -> None:
+    """To the sign-in page, which leads on from there."""
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(f"{url}/")
+
+
+@pytest.fixture(scope="session")
+def bo(chatcore: Chatcore) -> str:
+    """The address of somebody else in the owner's workspace."""
+    email = "bo@example.com"
+    chatcore.manage("bootstrap", "--email", email, "--password", PASSWORD, "--workspace", "Home")
+    return email
 
 
 @pytest.fixture(scope="session")

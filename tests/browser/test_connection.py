@@ -140,5 +140,5 @@ def test_a_conversation_that_was_deleted_unheard_is_left(
     client.delete(f"/api/v1{url.replace('/c/', '/conversations/')}").raise_for_status()
     line.say("resync", title="Gone", status=410, detail="", instance="", code="resync", retryable=False)
 
-    expect(page.locator(".notice")).to_have_text(["The conversation is deleted."])
+    expect(page.locator(".notice [data-words]")).to_have_text(["The conversation is deleted."])
     expect(page.locator(".chat")).to_have_count(0)

@@ -5,12 +5,11 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.acting import chat, composer, expect_done, last, messages, send, until
+from tests.browser.acting import FRAME_IS_KEPT, chat, composer, expect_done, last, messages, send, until
 from tests.browser.conftest import Complaints, OpenPage, sign_in
 from tests.running import Chatcore
 
 NETWORK = "ERR_INTERNET_DISCONNECTED"
-FRAME_IS_KEPT = "() => caches.open('chatcore-pages').then((kept) => kept.match('/?frame')).then(Boolean)"
 
 
 def open_kept(open_page: OpenPage, complaints: Complaints, path: str = "/") -> Page:

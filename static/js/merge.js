@@ -64,13 +64,13 @@ function withOpen(shown, part) {
   return shown;
 }
 
-/** Adds messages at the end, or updates those already there. */
+/** Adds messages at the end, before what is still being sent, or updates those already there. */
 export function addMessages(thread, html) {
   keepPlace(() => {
     for (const fresh of parse(html).querySelectorAll(".message")) {
       const old = find(thread, fresh);
       if (old) update(old, fresh);
-      else insert(thread, fresh, null);
+      else insert(thread, fresh, thread.querySelector(".pending"));
     }
   });
 }

@@ -46,7 +46,7 @@ function leave() {
 function added({ detail: { data } }) {
   inOrder(async (asked) => {
     if (messageById(data.message) || isOnItsWay(data.client_id)) return;
-    const last = [...thread().querySelectorAll(".message")].at(-1);
+    const last = [...thread().querySelectorAll(".message:not(.pending)")].at(-1);
     if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
     addMessages(thread(), await ask(`${asked}${data.message}/`));
   });

@@ -1,6 +1,5 @@
 """Who is signed in changes: nothing of oneself is lost, and nobody else sees or sends what one left in the browser."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,6 @@ from tests.browser.acting import (
     FRAME_IS_KEPT,
     chat,
     composer,
-    conversation_of,
     expect_done,
     messages,
     row_of,

@@ -23,7 +23,7 @@ def tabs(open_page: OpenPage, missing: str, *paths: str) -> list[Page]:
     return pages
 
 
-@pytest.mark.parametrize("missing", [LOCKS, CHANNEL, LOCKS + CHANNEL], ids=["locks", "channel", "both"])
+@pytest.mark.parametrize("missing", [LOCKS, LOCKS + CHANNEL], ids=["locks", "both"])
 def test_each_tab_follows_by_itself(
     open_page: OpenPage, client: httpx.Client, gate: Gate, missing: str
 ) -> None:

@@ -10,7 +10,7 @@ import { isSending } from "./outbox.js";
 const LOOK_AGAIN = 1_000; // milliseconds
 
 const waiting = new Set(); // threads about to be read anew
-let work = Promise.resolve();
+let work = Promise.resolve(), left = "";
 
 const source = () => thread()?.dataset.source;
 
@@ -36,8 +36,10 @@ export function refresh() {
   });
 }
 
-/** The conversation is gone. */
+/** The conversation is gone, as may be heard from several sides. */
 function leave() {
+  if (left === conversation()) return;
+  left = conversation();
   const text = document.querySelector("[data-notices]").dataset.deleted;
   goTo("/", "replace");
   document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));

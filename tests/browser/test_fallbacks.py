@@ -23,12 +23,9 @@ def tabs(open_page: OpenPage, missing: str, *paths: str) -> list[Page]:
     return pages
 
 
-@pytest.mark.parametrize("missing", [LOCKS, LOCKS + CHANNEL], ids=["locks", "both"])
-def test_each_tab_follows_by_itself(
-    open_page: OpenPage, client: httpx.Client, gate: Gate, missing: str
-) -> None:
+def test_each_tab_follows_by_itself(open_page: OpenPage, client: httpx.Client, gate: Gate) -> None:
     url = f"/c/{start(client, 'gated')}/"
-    one, two, elsewhere = tabs(open_page, missing, url, url, "/")
+    one, two, elsewhere = tabs(open_page, LOCKS, url, url, "/")
 
     send(one, "Go slowly")
     for page in (one, two):

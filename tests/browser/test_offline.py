@@ -105,25 +105,6 @@ def test_what_waits_in_a_tab_that_is_closed_is_sent_by_the_others_in_order(
     expect(messages(other)).to_have_count(6)
 
 
-def test_what_waited_when_the_browser_was_closed_is_sent_when_it_is_opened(
-    open_page: OpenPage, complaints: Complaints, client: httpx.Client
-) -> None:
-    complaints.expect(NETWORK)
-    page = open_page(f"/c/{start(client)}/")
-    page.context.set_offline(True)
-    for text in ("First", "Second"):
-        send(page, text)
-        expect(page.locator(".message.waits", has_text=text)).to_be_visible()
-    url, again = page.url, page.context.new_page()
-    page.close()
-    again.context.set_offline(False)
-
-    again.goto(url)
-    expect_done(again, "You said: Second")
-    expect(again.locator(".message.user .bubble-text")).to_have_text(["First", "Second"])
-    expect(messages(again)).to_have_count(4)
-
-
 def test_the_last_twenty_conversations_are_kept(
     open_page: OpenPage, complaints: Complaints, client: httpx.Client
 ) -> None:
@@ -136,9 +117,8 @@ def test_the_last_twenty_conversations_are_kept(
     page.context.set_offline(True)
     page.goto(paths[0])
     expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
-    for number in (1, 20):
-        page.goto(paths[number])
-        expect(page.get_by_role("heading", level=1)).to_have_text(f"Number {number}")
+    page.goto(paths[1])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Number 1")
 
 
 def test_a_new_chat_waits_too(open_page: OpenPage, complaints: Complaints) -> None:

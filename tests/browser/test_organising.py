@@ -97,7 +97,7 @@ def test_a_deleted_conversation_is_left_on_every_screen(open_page: OpenPage) -> 
 
     for page in (here, there):
         expect(page).to_have_url(re.compile("/$"))
-        expect(page.get_by_text("The conversation is deleted.").first).to_be_visible()
+        expect(page.locator(".notice [data-words]")).to_have_text(["The conversation is deleted."])
         expect(page.locator(".chat")).to_have_count(0)
         expect(row(page, "Short-lived")).to_have_count(0)
 

@@ -1,7 +1,6 @@
 """Browsers, and pages over plain http, that lack what tabs share a connection with: each tab has its own."""
 
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.acting import ask, composer, expect_done, last, messages, row_of, send
@@ -48,26 +47,38 @@ def test_each_tab_follows_by_itself(open_page: OpenPage, client: httpx.Client, g
     assert [sockets(page) for page in (one, two, elsewhere)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("missing", [LOCKS, LOCKS + CHANNEL], ids=["locks", "both"])
 def test_what_waits_goes_out_once_and_in_order_from_several_tabs(
-    open_page: OpenPage, client: httpx.Client, complaints: Complaints, missing: str
+    open_page: OpenPage, client: httpx.Client, complaints: Complaints
 ) -> None:
     complaints.expect("ERR_INTERNET_DISCONNECTED")
     url = f"/c/{start(client)}/"
-    one, two, new = tabs(open_page, missing, url, url, "/")
+    one, two = tabs(open_page, LOCKS + CHANNEL, url, url)
 
     one.context.set_offline(True)
-    for page, text in ((one, "First"), (two, "Second"), (one, "Third"), (new, "Begin")):
-        send(page, text, "Echo" if page is new else "")
+    for page, text in ((one, "First"), (two, "Second"), (one, "Third")):
+        send(page, text)
         expect(page.locator(".message.waits", has_text=text)).to_be_visible()
     one.context.set_offline(False)
 
-    expect(one.locator(".message.user .bubble-text")).to_have_text(["First", "Second", "Third"])
-    expect(two.locator(".message.user .bubble-text")).to_have_text(["First", "Second", "Third"])
-    expect_done(new, "You said: Begin")
-    for page in (one, two, new):
+    for page in (one, two):
+        expect(page.locator(".message.user .bubble-text")).to_have_text(["First", "Second", "Third"])
+        expect(messages(page)).to_have_count(6)
         expect(page.get_by_text("and go out by themselves")).to_be_hidden()
         expect(composer(page)).to_have_value("")
     one.reload()
     expect(one.locator(".message.user .bubble-text")).to_have_text(["First", "Second", "Third"])
-    expect(one.locator('#list [data-running], #list .row-line:has-text("Begin")')).to_have_count(0)
+
+
+def test_a_chat_that_waits_is_begun_once(open_page: OpenPage, complaints: Complaints) -> None:
+    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    one, two, idle = tabs(open_page, LOCKS, "/", "/", "/archived/")
+
+    one.context.set_offline(True)
+    send(one, "Begin here", "Echo")
+    expect(one.locator(".message.waits")).to_be_visible()
+    one.context.set_offline(False)
+
+    expect_done(one, "You said: Begin here")
+    expect(row_of(idle, one.url)).to_have_count(1)
+    expect(composer(two)).to_have_value("")
+    expect(two.locator(".message")).to_have_count(0)

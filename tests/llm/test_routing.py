@@ -110,7 +110,7 @@ async def test_a_failure_after_the_first_word_is_the_askers() -> None:
     with pytest.raises(ProviderError) as caught:
         await anext(events)
     assert (caught.value.code, caught.value.started) == ("cut_off", True)
-    assert [each.outcome for each in attempts] == ["answered"]
+    assert [each.outcome for each in attempts] == ["answered", "cut_off"]
 
 
 async def test_when_nobody_answers_the_last_failure_is_told() -> None:

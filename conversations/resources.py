@@ -50,7 +50,8 @@ class AttemptResource(BaseModel):
     provider: str
     model: str
     outcome: str = Field(
-        description="`answered`, or why it did not: `unavailable`, `timeout`, …; `circuit_open` and `busy` were not asked."
+        description="`answered`, or why it did not: `unavailable`, `timeout`, …; "
+        "one that was `circuit_open` or `busy` was not asked."
     )
     seconds: float = Field(description="To its first token, or to its failure.")
 

@@ -42,7 +42,7 @@ class DeploymentHealth(models.Model):
         verbose_name_plural = "deployment health"
 
     def __str__(self) -> str:
-        return f"health of {self.deployment_id}"
+        return f"health of {self.deployment}"
 
 
 class Call(models.Model):

@@ -94,14 +94,14 @@ async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
         request,
         on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt)),
         on_wait=stream.line.move,
-        on_restart=lambda: _restart(stream),
+        on_restart=lambda: restart(stream),
     )
     async with contextlib.aclosing(answer):
         async for event in answer:
             stream.take(event)
 
 
-async def _restart(stream: ReplyStream) -> None:
+async def restart(stream: ReplyStream) -> None:
     """Another deployment begins anew. Raises Lost if another worker has the reply by now."""
     stream.is_restarting = True
     moving = asyncio.ensure_future(offload(restart_reply, stream.claim))

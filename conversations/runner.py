@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 SAVE_SECONDS = 0.5
 MAINTAIN_SECONDS = 2.0
+HELD_PER_PLACE = 10  # replies for each that may run: most of them would be in line for a provider
 
 
 @dataclass
@@ -73,7 +74,8 @@ class Runner:
     async def wake(self) -> None:
         """Take as many queued replies as there is room for."""
         async with self._claiming:
-            room = settings.REPLY_CONCURRENCY - self.busy
+            most = settings.REPLY_CONCURRENCY
+            room = min(most - self.busy, most * HELD_PER_PLACE - len(self.runs))
             if not self._accepting or room <= 0:
                 return
             for claim in await offload(claim_replies, room):

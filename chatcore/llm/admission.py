@@ -40,6 +40,12 @@ def admit(candidate: Candidate, tokens: int) -> Admission | str:
     return Admission(candidate, probe, call)
 
 
+def admit_early(candidate: Candidate) -> Admission | None:
+    """The right to look before its time whether it is back, for a request that nobody else can answer."""
+    probe = breakers.take_probe(candidate.deployment_id, early=True)
+    return Admission(candidate, probe=probe) if probe else None
+
+
 def estimated_tokens(request: ModelRequest) -> int:
     """What the request may cost, before it is made: four characters a token, and the length of an answer."""
     read = sum(len(turn.text) for turn in request.turns) // CHARACTERS_PER_TOKEN

@@ -71,7 +71,7 @@ class Line:
             raise
         finally:
             del self._waiting[waiter]
-            self._run_errand(offload(places.leave_line, [waiter]))
+            self.run_errand(offload(places.leave_line, [waiter]))
         on_wait(0)
         return place
 
@@ -83,10 +83,10 @@ class Line:
     def leave(self, call: uuid.UUID, tokens: int | None) -> None:
         """Give the place back, at once and without waiting for it."""
         self._calls.discard(call)
-        self._run_errand(offload(places.leave, call, tokens))
+        self.run_errand(offload(places.leave, call, tokens))
 
     def give_back_probe(self, deployment_id: uuid.UUID, probe: uuid.UUID) -> None:
-        self._run_errand(offload(breakers.give_back_probe, deployment_id, probe))
+        self.run_errand(offload(breakers.give_back_probe, deployment_id, probe))
 
     async def settled(self) -> None:
         """Until everything that was given back is."""
@@ -115,8 +115,8 @@ class Line:
                         await offload(places.renew, frozenset(self._calls))
                     if self._waiting:
                         await self._take_turns()
-                except DatabaseError as error:
-                    logger.warning("the line cannot be served now (%s); trying again", error)
+                except Exception as error:
+                    logger.warning("the line could not be served, trying again: %s", error)
                 await asyncio.sleep(GAP_SECONDS)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TICK_SECONDS if self._waiting else RENEW_SECONDS):
@@ -139,8 +139,10 @@ class Line:
             else:
                 waiting.on_wait(turns.positions[waiter])
 
-    def _run_errand(self, errand: Coroutine[Any, Any, None]) -> None:
-        """What is lost of it with the database or with this process runs out by itself."""
+    def run_errand(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Write it without waiting for it. What is lost with the database or with this process does no harm: places,
+        waits and probes run out by themselves.
+        """
         task = asyncio.get_running_loop().create_task(self._errand(errand))
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
@@ -149,7 +151,7 @@ class Line:
         try:
             await errand
         except DatabaseError as error:
-            logger.warning("a place could not be given back (%s); it runs out by itself", error)
+            logger.warning("the state of a deployment cannot be noted now: %s", error)
         self._wake.set()
 
 

@@ -3,19 +3,20 @@
 What is said of a deployment stands in breakers.py, its limits in places.py and line.py, the order in candidates.py.
 """
 
+import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, ParamSpec, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, instances, latencies, line
-from chatcore.llm.admission import Admission, admit, estimated_tokens
+from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate, candidates
 from chatcore.llm.errors import ProviderError
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 ANSWERED = "answered"
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
+T = TypeVar("T")
 
 OnAttempt: TypeAlias = Callable[["Attempt"], None]
 OnRestart: TypeAlias = Callable[[], Awaitable[None]]
@@ -163,7 +165,7 @@ class Route:
         """The right to ask it, or why not: `circuit_open`, `busy`."""
         if is_fresh and not candidate.is_shut and not candidate.is_counted:
             return Admission(candidate)
-        return await offload(admit, candidate, self._tokens)
+        return await _taken(offload(admit, candidate, self._tokens), _give_back)
 
     async def _wait(self, full: list[Candidate]) -> Admission | None:
         """In line for whichever of them has a place first. A title is not worth a wait."""
@@ -176,8 +178,7 @@ class Route:
     async def _early_probe(self, shut: list[Candidate]) -> Admission | None:
         """Nobody else is left: before its time, one request may look whether the first to come back is back."""
         candidate = min(shut, key=lambda each: each.open_for)
-        probe = await offload(breakers.take_probe, candidate.deployment_id, early=True)
-        return Admission(candidate, probe=probe) if probe else None
+        return await _taken(offload(admit_early, candidate), _give_back)
 
     async def _events(self, candidate: Candidate) -> AsyncGenerator[ModelEvent, None]:
         if candidate.settings is None:
@@ -201,7 +202,7 @@ class Route:
         if admission.probe:
             await _told(breakers.note_first_token, candidate.deployment_id, admission.probe)
         if latencies.is_due(candidate):
-            await _told(latencies.note, candidate.deployment_id, seconds)
+            line.shared().run_errand(offload(latencies.note, candidate.deployment_id, seconds))
         if self._interrupted:
             assert self._on_restart
             await self._on_restart()
@@ -245,6 +246,29 @@ class Route:
                 str(candidate.model_id),
             )
         )
+
+
+async def _taken(taking: Coroutine[Any, Any, T], give_back: Callable[[T], None]) -> T:
+    """What a thread takes for us, or nothing: it is given back where we are stopped before we have it."""
+    task = asyncio.ensure_future(taking)
+
+    def undo(done: asyncio.Future[T]) -> None:
+        if not done.cancelled() and not done.exception():
+            give_back(done.result())
+
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(undo)
+        raise
+
+
+def _give_back(entered: Admission | str | None) -> None:
+    if isinstance(entered, Admission):
+        if entered.call:
+            line.shared().leave(entered.call, 0)
+        if entered.probe:
+            line.shared().give_back_probe(entered.candidate.deployment_id, entered.probe)
 
 
 def _ignore(_: Any) -> None:

@@ -1,11 +1,12 @@
 """Failover over real HTTP: upstreams that refuse, hang, break off or turn away, and one that is well."""
 
 import asyncio
+import socket
 import threading
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -144,6 +145,22 @@ async def test_an_upstream_that_hangs_is_left_after_the_time_for_a_first_token(
         Call.objects.filter(expires_at__gt=F("started_at") + timedelta(seconds=5)).exists
     )
     assert await asyncio.to_thread(upstream.heard.left.wait, 10)
+
+
+async def test_an_address_that_takes_no_connection_is_left_soon(
+    upstream: Upstream, asked: Asked, settings: Settings
+) -> None:
+    settings.MODEL_CONNECT_TIMEOUT = 0.2
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as waiting:
+        for _ in range(2):  # the queue of those it has not accepted is full
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(deaf.getsockname())
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        model = await model_of(("A", address, "any"), ("B", upstream.url, "good"))
+        assert await asked(model) == GOOD
+    assert asked.outcomes == [("A", "timeout"), ("B", "answered")]
+    assert asked.attempts[0].seconds < settings.MODEL_FIRST_TOKEN_TIMEOUT / 2
 
 
 async def test_one_total_time_counts_for_all_that_are_asked(
@@ -315,7 +332,7 @@ async def test_thousand_requests_past_a_dead_and_a_slow_deployment(
     dead: str, upstream: Upstream, second: Upstream
 ) -> None:
     """The dead one is asked until it has failed three times, and then once when its time is over."""
-    second.plan("slow", pause=0.05)
+    second.plan("slow", pause=0.02)
 
     def made() -> Model:
         model = make_model()

@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from chatcore.accounts.models import Membership
+from chatcore.accounts.principals import SYSTEM
 from chatcore.llm import events
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment
@@ -32,7 +33,6 @@ ASKERS_OWN = frozenset({"bad_request", "content_filter", "context_too_long", "em
 EARLY_SECONDS = 5.0  # between two probes while nobody else can answer
 MAX_RETRY_AFTER = 3600.0
 PROBE_MARGIN = 15.0
-SYSTEM = "system"
 
 
 def is_open(health: DeploymentHealth | None) -> bool:

@@ -28,6 +28,7 @@ from chatcore.offload import offload
 logger = logging.getLogger(__name__)
 
 ANSWERED = "answered"
+NOT_ASKED = frozenset({"busy", "circuit_open"})
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +41,7 @@ OnRestart: TypeAlias = Callable[[], Awaitable[None]]
 class Attempt:
     """One deployment considered. `outcome` is "answered" or the code of its ProviderError.
 
-    `circuit_open` and `busy` were not asked: the breaker was open, every place was taken. One that broke off in
+    Those of NOT_ASKED were passed over: every place was taken, or the breaker was open. One that broke off in
     mid-answer has two: "answered", and then its failure. `seconds` is the time to the first token, or to the failure.
     `detail` is for staff.
     """

@@ -6,11 +6,11 @@ A claim raises `attempt`; every later write names it and changes nothing when an
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from chatcore.accounts.principals import SYSTEM
 from chatcore.realtime.catalogue import EventBody
@@ -100,6 +100,17 @@ def show_life(running: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, bool]
     pairs = list(running)
     values = {"ids": [pair[0] for pair in pairs], "attempts": [pair[1] for pair in pairs]}
     return {row[0]: row[1] for row in _rows(_BEAT, values)}
+
+
+@transaction.atomic
+def restart_reply(claim: Claim) -> Claim | None:
+    """Begin the reply anew under the next attempt: what was said under this one is void. None: it is lost to us."""
+    ours = Message.objects.filter(id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING)
+    if not ours.update(attempt=claim.attempt + 1, text="", reasoning="", heartbeat_at=Now()):
+        return None
+    begun = replace(claim, attempt=claim.attempt + 1)
+    announce_replies([(begun, events.ReplyRestarted(**begun.state))])
+    return begun
 
 
 @transaction.atomic

@@ -17,7 +17,7 @@ from chatcore.offload import offload
 from chatcore.realtime.catalogue import EventBody
 from conversations import events
 from conversations.actions.receipts import count_unread
-from conversations.claims import announce_replies
+from conversations.claims import announce_replies, restart_reply
 from conversations.enqueue import enqueue_title, wake_followers
 from conversations.models import Conversation, Message
 from conversations.streams import ReplyStream
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 class Stopping(Exception):
     """Somebody asked the reply to end; what was said is kept."""
+
+
+class Lost(Exception):
+    """The reply is another worker's; nothing of it may be written here."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         outcome = Outcome.DONE
     except Stopping:
         outcome = Outcome.STOPPED
+    except Lost:
+        return
     except ProviderError as error:
         outcome = Outcome(Message.Status.FAILED, _problem(error.code, error.words, retryable=error.retryable))
         log.warning("reply %s failed: %s", stream.claim.id, error)
@@ -84,11 +90,31 @@ async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")
     answer = routing.answer(
-        stream.claim.model_id, request, on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt))
+        stream.claim.model_id,
+        request,
+        on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt)),
+        on_wait=stream.line.move,
+        on_restart=lambda: restart(stream),
     )
     async with contextlib.aclosing(answer):
         async for event in answer:
             stream.take(event)
+
+
+async def restart(stream: ReplyStream) -> None:
+    """Another deployment begins anew. Raises Lost if another worker has the reply by now."""
+    stream.is_restarting = True
+    moving = asyncio.ensure_future(offload(restart_reply, stream.claim))
+    try:
+        await asyncio.shield(moving)
+    finally:
+        # Also for one that is stopped meanwhile: what it saves last must name the attempt that its row has.
+        begun = await moving
+        stream.is_restarting = False
+        if begun:
+            stream.begin(begun)
+    if begun is None:
+        raise Lost
 
 
 async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> None:

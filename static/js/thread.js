@@ -3,6 +3,7 @@
 import { ask, conversation, goTo, messageById, parse, thread } from "./page.js";
 import { addMessages, mergeThread, update } from "./merge.js";
 import { begin, forget, isStreamed } from "./stream.js";
+import { isInLine } from "./line.js";
 import { keepPlace } from "./follow.js";
 import { isOpen as isConnected } from "./state.js";
 import { isSending } from "./outbox.js";
@@ -74,7 +75,7 @@ const drawing = async (asked, id) => parse(await ask(`${asked}${id}/`)).querySel
 setInterval(() => {
   if (!isConnected()) return;
   for (const { dataset } of thread()?.querySelectorAll('[data-status="streaming"]') ?? []) {
-    if (!isStreamed(dataset.message)) inOrder((asked) => lookAt(asked, dataset.message));
+    if (!isStreamed(dataset.message) && !isInLine(dataset.message)) inOrder((asked) => lookAt(asked, dataset.message));
   }
 }, LOOK_AGAIN);
 

@@ -82,6 +82,7 @@ def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
         "rich": [{"text": RICH[0]}, {"text": RICH[1]}, wait, {"text": RICH[2]}],
         "thinker": [{"reasoning": "Two ways are open."}, wait, {"text": "The left one."}],
         "broken": [{"text": "It began well"}, {"error": {"code": "overloaded"}}],
+        "crowded": [{"text": "My turn. "}, wait, {"text": "Done."}],
         "tall": [{"repeat": {"text": "Paragraph {n}.\n\n", "times": 60}}, wait, {"text": "The end."}],
     }
 
@@ -90,7 +91,7 @@ def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
 def chatcore(gate_path: Path) -> Iterator[Chatcore]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (chromium, chromium-browser or google-chrome)")
-    with Chatcore(scripts=scripts(gate_path)) as running:
+    with Chatcore(scripts=scripts(gate_path), limits={"crowded": {"max_concurrent": 1}}) as running:
         yield running
         assert "Traceback" not in running.log, running.log
 

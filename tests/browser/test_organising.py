@@ -213,7 +213,9 @@ def test_on_a_phone_the_list_is_a_drawer(open_page: OpenPage) -> None:
     side = page.get_by_role("navigation", name="Conversations")
     expect(side).to_be_hidden()
 
-    page.get_by_role("button", name="Conversations").click()  # a tap that a busy machine stretches is a long press
+    page.get_by_role(
+        "button", name="Conversations"
+    ).click()  # a tap that a busy machine stretches is a long press
     expect(side).to_be_visible()
     page.keyboard.press("Escape")
     expect(side).to_be_hidden()

@@ -16,6 +16,7 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Attempt",
     "Conversation",
     "ConversationChanges",
     "ConversationPage",

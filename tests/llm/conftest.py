@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from chatcore.llm import instances
+from chatcore.llm import instances, line
 from chatcore.llm.native import NativeProvider
 from chatcore.llm.providers import ProviderSettings
 from tests.llm.asking import KEY, Open
@@ -17,8 +17,9 @@ __all__ = ["closing", "opened", "upstream"]
 
 @pytest_asyncio.fixture
 async def closing() -> AsyncIterator[None]:
-    """Closes the providers a test left open in its event loop."""
+    """Closes the providers a test left open in its event loop, and gives back what it held of limits."""
     yield
+    await line.close()
     await instances.close_all()
 
 

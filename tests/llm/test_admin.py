@@ -8,7 +8,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from chatcore.accounts.models import User
+from chatcore.llm import breakers
+from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
+from chatcore.llm.traffic import DeploymentHealth
 from tests.llm.factories import make_deployment, make_model, make_provider
 from tests.upstreams.plans import refusal
 from tests.upstreams.server import Upstream
@@ -157,3 +160,26 @@ def test_who_may_not_change_providers_does_not_see_their_models(fields: dict[str
         answer = method(reverse("admin:llm_provider_models", args=[provider.pk]))
         assert answer.status_code in {302, 403}
     assert not Model.objects.exists()
+
+
+def test_an_open_breaker_is_seen_with_its_reason_and_closed_by_hand(staff: Client) -> None:
+    deployment = make_deployment(make_model("small"), make_provider(name="Flaky"))
+    breakers.note_failure(deployment.pk, ProviderError("auth", "401: wrong key"))
+
+    assert "open" in page(staff, "deployment_changelist")
+    shown = page(staff, "deploymenthealth_changelist")
+    assert "small at Flaky" in shown
+    assert "auth: 401: wrong key" in shown
+    assert "401: wrong key" in page(staff, "deploymenthealth_change", deployment.pk)
+    form = {"action": "close_breakers", "_selected_action": [str(deployment.pk)]}
+    answer = staff.post(reverse("admin:llm_deploymenthealth_changelist"), form, follow=True)
+    assert "1 closed" in answer.content.decode()
+    assert not breakers.is_open(DeploymentHealth.objects.get())
+    assert staff.get(reverse("admin:llm_deploymenthealth_add")).status_code == 403
+
+
+def test_the_strategy_of_a_model_is_chosen_from_those_there_are(staff: Client) -> None:
+    model = make_model()
+    shown = page(staff, "model_change", model.pk)
+    assert "Least busy: fewest answers under way" in shown
+    assert "Cheapest: an unknown price comes last" in shown

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 GAP_SECONDS = 0.02
-RENEW_SECONDS = 2.5
+RENEW_SECONDS = 1.5
 
 OnWait: TypeAlias = Callable[[int], None]
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from chatcore.ids import uuid7
 from chatcore.llm.traffic import Call, Waiter
 
-CALL_LEASE = 10.0
+CALL_LEASE = 6.0
 WAITER_LEASE = 5.0
 LOCK_NAMESPACE = 7302
 

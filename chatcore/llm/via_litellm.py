@@ -18,6 +18,8 @@ from chatcore.llm.types import (
     Usage,
 )
 
+BEDROCK_ROUTES = ("converse/", "converse_like/", "invoke/", "arn:")
+
 
 class LitellmProvider:
     LABEL: ClassVar[str] = "Other vendors (LiteLLM)"
@@ -69,9 +71,8 @@ class LitellmProvider:
         """The process is shared by all providers of its kind and outlives each of them."""
 
     def _question(self, request: ModelRequest) -> dict[str, Any]:
-        prefix = f"{self._vendor}/" if self._vendor else ""
         return {
-            "model": request.model if request.model.startswith(prefix) else f"{prefix}{request.model}",
+            "model": _full_name(self._vendor, request.model),
             "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
             "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
             "access": self._access,
@@ -84,16 +85,31 @@ class LitellmProvider:
         return error
 
 
+def _full_name(vendor: str, model: str) -> str:
+    """As LiteLLM wants it. Bedrock's models all answer its converse API, which others need to be known for."""
+    name = model.removeprefix(f"{vendor}/")
+    if vendor == "bedrock" and not name.startswith(BEDROCK_ROUTES):
+        name = f"converse/{name}"
+    return f"{vendor}/{name}" if vendor else name
+
+
 def _access(settings: ProviderSettings) -> dict[str, Any]:
     """The keywords that give access. A credential of several parts is a JSON object with LiteLLM's names."""
     access = dict(settings.options.get("access", {}))
     if settings.base_url:
-        access["api_base"] = settings.base_url.rstrip("/")
+        access["api_base"] = _address(str(settings.options.get("vendor", "")), settings.base_url.rstrip("/"))
     if settings.credential.startswith("{"):
         access.update(json.loads(settings.credential))
     elif settings.credential:
         access["api_key"] = settings.credential
     return access
+
+
+def _address(vendor: str, base_url: str) -> str:
+    """LiteLLM takes the address of Cohere's chat whole, and of all others without its end."""
+    if vendor in {"cohere", "cohere_chat"} and not base_url.endswith("/chat"):
+        return f"{base_url.removesuffix('/v2')}/v2/chat"
+    return base_url
 
 
 def _event(kind: str, value: Any) -> ModelEvent:

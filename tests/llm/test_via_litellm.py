@@ -1,4 +1,4 @@
-"""LiteLLM for real, in its process, against fake vendors. The tests share one event loop and so one process."""
+"""LiteLLM for real, in its process, against fake vendors. All these tests share one event loop, and so one process."""
 
 import asyncio
 import json
@@ -8,12 +8,10 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 
 from chatcore.llm import contract, litellm_process
 from chatcore.llm.contract import Check, Trial
@@ -25,15 +23,12 @@ from tests.llm.asking import events_of, reasoning_of, request, text_of, tool_cal
 from tests.upstreams.plans import Plan, refusal
 from tests.upstreams.server import Upstream
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("litellm")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.usefixtures("litellm"),
+    pytest.mark.xdist_group("litellm"),
+]
 KEY = "sk-a-secret-key"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
-async def one_process() -> AsyncIterator[None]:
-    await litellm_process.shared().wait_until_ready()
-    yield
-    await litellm_process.shut_down()
 
 
 def anthropic(upstream: Upstream, **options: Any) -> LitellmProvider:

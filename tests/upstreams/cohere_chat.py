@@ -11,7 +11,7 @@ FINISH_REASONS = {
     "stop": "COMPLETE",
     "length": "MAX_TOKENS",
     "tool_calls": "TOOL_CALL",
-    "content_filter": "ERROR",
+    "content_filter": "ERROR_TOXIC",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.llm import parameters
 from chatcore.problems import pointer_to
 
 MAX_TITLE_LENGTH = 200
@@ -40,10 +41,11 @@ def checked_model_name(value: Any, pointer: str = "/model") -> str:
 
 
 def checked_params(value: Any, pointer: str = "/params") -> dict[str, Any]:
-    """Model parameters: an object of at most 50 keys whose texts Postgres can hold."""
+    """Model parameters: an object of at most 50 keys whose texts Postgres can hold, the known ones in their range."""
     if not isinstance(value, dict) or len(value) > MAX_PARAMS_KEYS:
         raise _refused(pointer, f"must be an object of at most {MAX_PARAMS_KEYS} keys", "type")
     _check_json(value, pointer, depth=4)
+    parameters.check(value, pointer)
     return value
 
 

@@ -5,7 +5,7 @@ Fields read: `choices[0].delta` (or `.message`) with `content`, `refusal`, `reas
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chatcore.llm import failures
@@ -28,13 +28,14 @@ NOTHING: tuple[ModelEvent, ...] = ()
 
 
 class AnswerReader:
-    """Reads the payloads of one answer in order; afterwards says how it ended."""
+    """Reads the payloads of one answer in order; afterwards says how it ended. `dropped` is for Finished."""
 
-    __slots__ = ("_broken", "_finish", "_tags", "_tools", "_usage", "done", "read_any")
+    __slots__ = ("_broken", "_finish", "_tags", "_tools", "_usage", "done", "dropped", "read_any")
 
     def __init__(self) -> None:
         self.done = False
         self.read_any = False
+        self.dropped: tuple[str, ...] = ()
         self._tags: ThinkTags | None = ThinkTags()
         self._tools = ToolFragments()
         self._broken = b""
@@ -88,7 +89,7 @@ class AnswerReader:
             yield from self._tags.rest()
         if self._usage:
             yield self._usage
-        yield Finished(FINISH_REASONS.get(self._finish, "stop"))
+        yield Finished(FINISH_REASONS.get(self._finish, "stop"), self.dropped)
 
     def _events(self, chunk: Any, where: str) -> Sequence[ModelEvent]:
         if chunk.get("error"):
@@ -155,7 +156,7 @@ class AnswerReader:
             self._tags = None
 
 
-def _detailed_reasoning(details: list[dict[str, Any]]) -> Iterator[ModelEvent]:
+def _detailed_reasoning(details: Iterable[dict[str, Any]]) -> Iterator[ModelEvent]:
     """Reasoning as a list of typed parts: text and summaries are told, encrypted parts are not."""
     for detail in details:
         if said := detail.get("text") or detail.get("summary"):

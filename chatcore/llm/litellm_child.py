@@ -3,8 +3,8 @@
 Beside us it would cost 4 s, 190 MB and stalls of the event loop. It speaks JSON, one value a line:
 
 - in: `{"id", "do": "stream" | "models" | "cancel", …}`
-- out: `[id, kind, value]`, where kind is text, reasoning, tool, usage, finish, models or error; the last
-  three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
+- out: `[id, kind, value]`, where kind is dropped (names of parameters), text, reasoning, tool, usage, finish,
+  models or error; the last three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
 
 It ends when its input ends, and dies with the process that started it.
 """
@@ -75,6 +75,8 @@ class Child:
             await self._send(number, "error", explained(error))
 
     async def _stream(self, number: int, message: dict[str, Any]) -> None:
+        if dropped := self._not_supported(message):
+            await self._send(number, "dropped", dropped)
         chunks = await self._litellm.acompletion(
             model=message["model"],
             messages=message["messages"],
@@ -112,6 +114,12 @@ class Child:
             function = call.function
             fragment = [call.index or 0, call.id or "", function.name or "", function.arguments or ""]
             await self._send(number, "tool", fragment)
+
+    def _not_supported(self, message: dict[str, Any]) -> list[str]:
+        """The parameters LiteLLM will leave out: `drop_params` does so without a word."""
+        supported = self._litellm.get_supported_openai_params(message["model"])
+        names = message["params"].keys() - {"user"}
+        return sorted(names - set(supported)) if supported else []
 
     def _models(self, vendor: str, access: dict[str, Any]) -> list[str]:
         names: list[str] = self._litellm.get_valid_models(

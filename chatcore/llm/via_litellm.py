@@ -27,6 +27,7 @@ class LitellmProvider:
         "vendor": "anthropic, gemini, vertex_ai, bedrock, cohere_chat … (LiteLLM's provider name)",
         "access": "object of further things LiteLLM needs to reach the account, e.g. aws_region_name",
         "models": "list of model names, instead of asking the vendor",
+        "cache_prompts": "false to pay for every prompt of Claude's in full",
     }
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -38,16 +39,20 @@ class LitellmProvider:
         self._access = _access(settings)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        dropped = parameters.unknown(request.params)
         try:
             async with litellm_process.shared().asked(do="stream", **self._question(request)) as answers:
                 while True:
                     kind, value = await answers.get()
                     if kind == "text":
                         yield TextDelta(value)
-                        continue
-                    yield _event(kind, value)
-                    if kind == "finish":
+                    elif kind == "dropped":
+                        dropped += value
+                    elif kind == "finish":
+                        yield Finished(FINISH_REASONS.get(value, "stop"), tuple(dropped))
                         return
+                    else:
+                        yield _event(kind, value)
         except ProviderError as error:
             raise self._without_secrets(error) from None
 
@@ -73,16 +78,34 @@ class LitellmProvider:
     def _question(self, request: ModelRequest) -> dict[str, Any]:
         return {
             "model": _full_name(self._vendor, request.model),
-            "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+            "messages": _messages(request, marked=self._marks_cache(request)),
             "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
             "access": self._access,
         }
+
+    def _marks_cache(self, request: ModelRequest) -> bool:
+        """Only Claude wants to be told what to keep, and only a conversation that goes on is worth it."""
+        wanted = self._settings.options.get("cache_prompts", True)
+        claude = self._vendor == "anthropic" or "claude" in request.model
+        return bool(wanted) and claude and request.purpose == "reply"
 
     def _without_secrets(self, error: ProviderError) -> ProviderError:
         for value in self._access.values():
             if isinstance(value, str):
                 error = error.without(value)
         return error
+
+
+def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
+    """With marks at the end of the instructions and of all that has been said: the next request begins with both."""
+    messages: list[dict[str, Any]] = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    if marked:
+        instructions = [message for message in messages if message["role"] == "system"]
+        for message in (*instructions[-1:], messages[-1]):
+            if isinstance(message["content"], str) and message["content"]:
+                part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
+                message["content"] = [part]
+    return messages
 
 
 def _full_name(vendor: str, model: str) -> str:
@@ -120,8 +143,6 @@ def _event(kind: str, value: Any) -> ModelEvent:
             return ToolCallDelta(*value)
         case "usage":
             return Usage(**value)
-        case "finish":
-            return Finished(FINISH_REASONS.get(value, "stop"))
         case "error":
             raise ProviderError(**value)
         case _:

@@ -59,7 +59,8 @@ async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> Non
         "api_base": "http://evil.invalid",
         "api_key": "x",
     }
-    await events_of(anthropic(upstream).stream(request("any", said="Grüß dich", params=params)))
+    events = await events_of(anthropic(upstream).stream(request("any", said="Grüß dich", params=params)))
+    assert events[-1] == Finished("stop", ("api_base", "api_key", "seed"))
     (heard,) = upstream.requests
     assert heard.path == "/v1/messages"
     assert heard.headers["x-api-key"] == KEY
@@ -67,6 +68,33 @@ async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> Non
     assert heard.body["messages"][0]["content"][0]["text"] == "Grüß dich"
     assert (heard.body["max_tokens"], heard.body["temperature"], heard.body["stream"]) == (50, 0.2, True)
     assert "seed" not in heard.body
+
+
+async def test_claude_is_told_which_part_of_a_conversation_to_keep(upstream: Upstream) -> None:
+    kept = {"type": "ephemeral"}
+    await events_of(anthropic(upstream).stream(request("any")))
+    body = upstream.requests[-1].body
+    assert [part["cache_control"] for part in body["system"]] == [kept]
+    assert body["messages"][-1]["content"][-1]["cache_control"] == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"), [({"cache_prompts": False}, {}), ({}, {"purpose": "title"})], ids=["off", "title"]
+)
+async def test_what_is_asked_once_is_not_kept(
+    upstream: Upstream, options: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    await events_of(anthropic(upstream, **options).stream(request("any", **fields)))
+    assert "cache_control" not in json.dumps(upstream.requests[-1].body)
+
+
+async def test_others_are_not_told_what_to_keep(upstream: Upstream) -> None:
+    provider = LitellmProvider(
+        ProviderSettings("litellm", f"{upstream.url}/v1beta", KEY, {"vendor": "gemini"})
+    )
+    await events_of(provider.stream(request("any")))
+    assert "cache" not in json.dumps(upstream.requests[-1].body)
+    assert len(upstream.requests) == 1
 
 
 async def test_anthropics_parallel_tool_calls_are_put_together(upstream: Upstream) -> None:

@@ -124,10 +124,10 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             typed = request.POST.get("typed", "").split()
-            names = [model_facts.known_model(name) for name in [*request.POST.getlist("name"), *typed]]
+            chosen = [model_facts.known_model(name) for name in [*request.POST.getlist("name"), *typed]]
             # What staff chose is taken, whatever the map thinks of it.
-            described = {each.name: each for each in model_facts.described(_without_key(provider), names)}
-            added = add_models(provider, [described.get(each.name, each) for each in names])
+            described = {each.name: each for each in model_facts.described(_without_key(provider), chosen)}
+            added = add_models(provider, [described.get(each.name, each) for each in chosen])
             self.message_user(
                 request, f"{provider} now has {', '.join(map(str, added)) or 'no further models'}."
             )

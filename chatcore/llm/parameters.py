@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.services import service_of
 from chatcore.problems import pointer_to
 
 if TYPE_CHECKING:
-    from chatcore.llm.models import Model
+    from chatcore.llm.models import Model, Provider
 
 Stop: TypeAlias = Annotated[str, Field(min_length=1, max_length=500)]
 Penalty: TypeAlias = Annotated[float, Field(ge=-2, le=2)]
@@ -174,11 +176,16 @@ def _is_in(part: int | str, value: dict[str, Any] | list[Any]) -> bool:
     return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
 
 
-def parameters_for(model: "Model", *, lacking: Collection[str] = ()) -> dict[str, Any]:
+def parameters_for(model: "Model") -> dict[str, Any]:
     """JSON Schema of the `params` that make sense for `model`: in a form's order, with its limits and defaults.
 
-    `lacking` are names its provider does not know. `x-form` marks what a form for people offers.
+    Left out is what none of its providers knows. `x-form` marks what a form for people offers. Reads the database.
     """
+    return described(model, lacking=_unknown_everywhere(model))
+
+
+def described(model: "Model", *, lacking: Collection[str] = ()) -> dict[str, Any]:
+    """As `parameters_for`, where it is known which names its providers lack."""
     properties = {}
     for parameter in PARAMETERS.values():
         if parameter.name in lacking or (parameter.needs and not model.supports[parameter.needs]):
@@ -190,3 +197,17 @@ def parameters_for(model: "Model", *, lacking: Collection[str] = ()) -> dict[str
             schema["default"] = model.default_params[parameter.name]
         properties[parameter.name] = schema
     return {"type": "object", "properties": properties}
+
+
+def _unknown_everywhere(model: "Model") -> frozenset[str]:
+    """A provider of no service we know is taken to know everything; the demo knows nothing."""
+    deployments = model.deployments.select_related("provider").defer("provider__credential")
+    lacking = [_lacks(each.provider) for each in deployments.filter(enabled=True, provider__enabled=True)]
+    return frozenset.intersection(*lacking) if lacking else frozenset()
+
+
+def _lacks(provider: "Provider") -> frozenset[str]:
+    if provider.kind == "demo":
+        return KNOWN
+    service = service_of(ProviderSettings(provider.kind, provider.base_url, "", provider.options))
+    return service.lacks if service else frozenset()

@@ -14,6 +14,7 @@ class Service:
     """`base_url` is empty where LiteLLM knows it, or where it is each customer's own (`own_address`).
 
     `facts` is what LiteLLM's map of models writes before the names of this service; None: it is not in there.
+    `lacks` names the parameters none of its models takes.
     """
 
     name: str
@@ -23,6 +24,19 @@ class Service:
     options: Mapping[str, Any] = field(default_factory=dict)
     own_address: bool = False
     facts: str | None = None
+    lacks: frozenset[str] = frozenset()
+
+
+_PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
+LACKS = {
+    "anthropic": _PENALTIES | {"seed", "verbosity"},
+    "bedrock": _PENALTIES | {"seed", "verbosity"},
+    "cohere_chat": frozenset(
+        {"logit_bias", "parallel_tool_calls", "reasoning_effort", "response_format", "verbosity"}
+    ),
+    "gemini": frozenset({"logit_bias", "verbosity"}),
+    "vertex_ai": frozenset({"logit_bias", "verbosity"}),
+}
 
 
 def _native(name: str, label: str, base_url: str, facts: str | None = None, **options: Any) -> Service:
@@ -31,7 +45,7 @@ def _native(name: str, label: str, base_url: str, facts: str | None = None, **op
 
 def _vendor(name: str, label: str, vendor: str, facts: str, **access: str) -> Service:
     options = {"vendor": vendor} | ({"access": access} if access else {})
-    return Service(name, label, "litellm", options=options, facts=facts)
+    return Service(name, label, "litellm", options=options, facts=facts, lacks=LACKS[vendor])
 
 
 _AZURE = {"api_version": "2024-10-21", "max_tokens_field": "max_completion_tokens"}

@@ -7,7 +7,8 @@ import pytest
 from chatcore.errors import Invalid
 from chatcore.llm import parameters
 from chatcore.llm.models import Model
-from chatcore.llm.parameters import KNOWN, check, known, parameters_for, unknown
+from chatcore.llm.parameters import KNOWN, check, described, known, parameters_for, unknown
+from tests.llm.factories import make_deployment, make_model, make_provider
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_only_known_names_with_a_value_reach_a_provider() -> None:
 
 def test_what_a_model_takes_is_described_as_json_schema() -> None:
     model = Model(name="m", supports_reasoning=True, max_output=4096, default_params={"temperature": 0.3})
-    schema = json.loads(json.dumps(parameters_for(model, lacking={"seed"})))
+    schema = json.loads(json.dumps(described(model, lacking={"seed"})))
     names = list(schema["properties"])
     assert names[:3] == ["temperature", "top_p", "max_tokens"]
     assert "reasoning_effort" in names
@@ -87,3 +88,16 @@ def test_every_parameter_is_described_for_people(name: str) -> None:
     schema = parameters.PARAMETERS[name].schema
     assert schema["title"]
     assert schema["description"].endswith((".", "?"))
+
+
+@pytest.mark.django_db
+def test_what_none_of_its_providers_knows_is_not_offered() -> None:
+    model = make_model()
+    claude = make_provider("litellm", options={"vendor": "anthropic"})
+    make_deployment(model, claude)
+    names = parameters_for(model)["properties"]
+    assert "temperature" in names
+    assert "seed" not in names
+    make_deployment(model, make_provider("openai", base_url="http://127.0.0.1:8000/v1"))
+    assert "seed" in parameters_for(model)["properties"]
+    assert parameters_for(make_deployment().model)["properties"] == {}

@@ -130,3 +130,29 @@ class TestThroughLitellm:
         assert heard.body["system"] == [{"text": "Be kind."}]
         assert heard.body["messages"] == [{"role": "user", "content": [{"text": "Grüß dich"}]}]
         assert heard.body["inferenceConfig"] == {"temperature": 0.2, "maxTokens": 50}
+
+    @pytest.mark.parametrize(
+        ("vendor", "service", "model"),
+        [
+            (ANTHROPIC, "anthropic", "claude-sonnet-4-5"),
+            (GEMINI, "gemini", "gemini-2.5-pro"),
+            (COHERE, "cohere", "command-a-03-2025"),
+            (BEDROCK, "bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ],
+    )
+    async def test_what_a_vendor_does_not_know_is_left_out_and_said(
+        self, upstream: Upstream, vendor: Vendor, service: str, model: str
+    ) -> None:
+        params = {
+            "seed": 7,
+            "frequency_penalty": 0.5,
+            "presence_penalty": 0.5,
+            "logit_bias": {"5": 1},
+            "verbosity": "low",
+            "top_p": 0.5,
+        }
+        events = await events_of(vendor.provider(upstream).stream(request(model, params=params)))
+        finished = events[-1]
+        assert isinstance(finished, Finished)
+        assert set(finished.dropped) == SERVICES[service].lacks & params.keys()
+        assert "logit_bias" not in str(upstream.requests[-1].body)

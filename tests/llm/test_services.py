@@ -1,17 +1,21 @@
 """Each service as it is offered to staff, its address moved to the fake upstream: what goes out on the wire."""
 
+import json
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chatcore.llm.kinds import build, kinds
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.services import SERVICES, Service
 from chatcore.llm.types import Finished
+from chatcore.llm.via_litellm import LitellmProvider
 from tests.llm.asking import KEY, events_of, request, text_of
 from tests.llm.vendors import ANTHROPIC, BEDROCK, COHERE, GEMINI, Vendor
-from tests.upstreams.server import Request, Upstream
+from tests.upstreams.server import ACCESS_TOKEN, Request, Upstream
 
 NATIVE = [service for service in SERVICES.values() if service.kind == "openai"]
 MODELS = {"openrouter": "meta-llama/llama-4:free", "fireworks": "accounts/fireworks/models/kimi-k3"}
@@ -80,6 +84,14 @@ async def test_its_models_are_listed_where_it_lists_them(upstream: Upstream, ser
     assert (upstream.requests[0].method, upstream.requests[0].path) == ("GET", path)
 
 
+def service_account(token_uri: str) -> str:
+    """A key file of Google's, with a fresh key."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    account = {"client_email": "robot@my-project.example", "private_key": pem, "token_uri": token_uri}
+    return json.dumps({"type": "service_account", "project_id": "my-project", **account})
+
+
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.usefixtures("litellm")
 @pytest.mark.xdist_group("litellm")
@@ -130,6 +142,20 @@ class TestThroughLitellm:
         assert heard.body["system"] == [{"text": "Be kind."}]
         assert heard.body["messages"] == [{"role": "user", "content": [{"text": "Grüß dich"}]}]
         assert heard.body["inferenceConfig"] == {"temperature": 0.2, "maxTokens": 50}
+
+    async def test_vertex(self, upstream: Upstream) -> None:
+        pytest.importorskip("google.auth", reason="LiteLLM reaches Vertex AI with google-auth only")
+        access = {"vertex_project": "my-project", "vertex_location": "europe-west4"}
+        credential = json.dumps({"vertex_credentials": service_account(f"{upstream.url}/token")})
+        options = {"vendor": "vertex_ai", "access": access}
+        provider = LitellmProvider(ProviderSettings("litellm", upstream.url, credential, options))
+        events = await events_of(provider.stream(request("gemini-2.5-pro", said="Grüß dich")))
+        assert text_of(events) == "Hello from the upstream"
+        (heard,) = upstream.requests
+        place = "/v1/projects/my-project/locations/europe-west4/publishers/google/models"
+        assert heard.path == f"{place}/gemini-2.5-pro:streamGenerateContent"
+        assert heard.headers["Authorization"] == f"Bearer {ACCESS_TOKEN}"
+        assert heard.body["contents"] == [{"role": "user", "parts": [{"text": "Grüß dich"}]}]
 
     @pytest.mark.parametrize(
         ("vendor", "service", "model"),

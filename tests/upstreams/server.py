@@ -13,6 +13,7 @@ from tests.upstreams.plans import Plan, named
 from tests.upstreams.protocols import CHAT, Protocol, protocol_of
 
 PLANS = web.AppKey("plans", dict[str, Plan])
+ACCESS_TOKEN = "ya29.an-access-token"
 SETTLING_TURNS = 5  # of the loop, for transports to be closed and forgotten
 LISTS = "/v1/models"  # the plan of what is listed, whatever the address
 
@@ -40,9 +41,15 @@ HEARD = web.AppKey("heard", Heard)
 def application(plans: dict[str, Plan], heard: Heard) -> web.Application:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app[PLANS], app[HEARD] = plans, heard
+    app.router.add_post("/token", _token)
     app.router.add_post("/{path:.*}", _asked)
     app.router.add_get("/{path:.*}", _models)
     return app
+
+
+async def _token(_: web.Request) -> web.StreamResponse:
+    """Where a service account gets its access token (RFC 7523)."""
+    return web.json_response({"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
 
 async def _asked(request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +34,7 @@ class Heard:
 
     requests: list[Request] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
+    transports: "weakref.WeakSet[asyncio.Transport]" = field(default_factory=weakref.WeakSet)
 
 
 HEARD = web.AppKey("heard", Heard)
@@ -85,6 +87,8 @@ async def _models(request: web.Request) -> web.StreamResponse:
 
 
 def _note(request: web.Request, body: Any) -> None:
+    if request.transport is not None:
+        request.app[HEARD].transports.add(request.transport)
     request.app[HEARD].requests.append(
         Request(request.method, request.path, dict(request.query), dict(request.headers), body)
     )
@@ -199,6 +203,9 @@ class Upstream:
             if connection.transport:
                 connection.transport.abort()
         await self._runner.cleanup()
+        # One that closes is forgotten by its server, and still waits for a client to take what is buffered.
+        for transport in list(self.heard.transports):
+            transport.abort()
         await self._loop.shutdown_asyncgens()
         for _ in range(SETTLING_TURNS):
             await asyncio.sleep(0)

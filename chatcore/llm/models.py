@@ -187,6 +187,7 @@ class Deployment(models.Model):
     """One way to reach a model through one provider. Lower priorities come first; weights share one priority.
 
     `max_concurrent`, `rpm` and `tpm` (requests and tokens a minute) are limits of the account; empty is none.
+    `vanished_at`: since when the provider's list lacks it. It is asked all the same: lists leave out aliases.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -208,6 +209,7 @@ class Deployment(models.Model):
         null=True, blank=True, help_text="Where they differ from the model's, in the same form and currency."
     )
     enabled = models.BooleanField(default=True)
+    vanished_at = models.DateTimeField("no longer listed since", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

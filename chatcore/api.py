@@ -118,6 +118,11 @@ PROBLEM = {
         "instance": {"type": "string", "description": "The request's id, also in X-Request-Id."},
         "code": {"type": "string", "description": "One of /api/docs/errors."},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
+        "resets_at": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Of a spent budget: when it starts anew.",
+        },
         "errors": {
             "type": "array",
             "description": "What is wrong with which part of the body; `pointer` is a JSON pointer into it.",
@@ -133,7 +138,7 @@ _ALWAYS = (400, 401, 403, 404, 422, 503)
 REFUSALS = {
     "get": _ALWAYS,
     "delete": (*_ALWAYS, 409),
-    "post": (*_ALWAYS, 409, 413, 415),
+    "post": (*_ALWAYS, 409, 413, 415, 429),
     "patch": (*_ALWAYS, 409, 413, 415),
 }
 TAGS = {
@@ -214,7 +219,7 @@ def _refusal(kind: type[errors.ChatcoreError]) -> dict[str, Any]:
         "description": kind().title,
         "content": {"application/problem+json": {"schema": schema, "example": example}},
     }
-    if kind.status == 503:
+    if kind.status in (429, 503):
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return answer
 

@@ -16,11 +16,12 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
 from conversations.actions.receipts import count_unread
+from conversations.ledger import record_lost
 from conversations.models import Member, Message
 
 STALLED_SECONDS = 5
 MAX_DEATHS = 3
-WORKERS_LOST = {
+WORKERS_LOST: dict[str, Any] = {
     "code": "worker_lost",
     "detail": "The workers that made this reply died three times. Try again, or tell the staff if it happens again.",
     "retryable": True,
@@ -40,6 +41,7 @@ class Claim:
     model_name: str
     user_id: uuid.UUID | None
     restarts: int = 0
+    integration_id: uuid.UUID | None = None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -128,6 +130,13 @@ def sweep_stalled() -> int:
     announce_replies(ended)
     for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
         count_unread(conversation_id)
+    for claim, body in ended:
+        lost = isinstance(body, events.ReplyFailed)
+        record_lost(
+            claim,
+            Message.Status.FAILED if lost else Message.Status.STOPPED,
+            WORKERS_LOST["code"] if lost else "",
+        )
     return len(rows)
 
 
@@ -161,7 +170,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 _COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_name,
-    m.user_id, m.restarts"""
+    m.user_id, m.restarts, m.integration_id"""
 
 _CLAIM = f"""
 with taken as (

@@ -39,7 +39,7 @@ class GrowingText:
 
 
 class ReplyStream:
-    """What the model has said so far under one claim.
+    """What the model has said so far under one claim, of about how many tokens it read, in how many seconds.
 
     The first delta goes out at once, later ones at the ticks of a 40 ms clock that all replies share: what leaves
     together costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
@@ -53,6 +53,8 @@ class ReplyStream:
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
         self.usage: Usage | None = None
         self.finish_reason = ""
+        self.tokens_read: int | None = None
+        self.seconds: float | None = None
         self.saved_length = 0
         self.saved_at = 0.0
         self._publish = publish

@@ -1,17 +1,21 @@
 """A model writes the conversation's title after its first reply; a failure leaves the draft and nothing else."""
 
 import contextlib
+import dataclasses
 import logging
+import time
 import uuid
 
 from django.db import transaction
 
 from chatcore.llm import routing
-from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn
+from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn, Usage
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
+from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
+from conversations.ledger import TitleCall, record_title, tokens_of
 from conversations.models import Conversation, Message
 from conversations.texts import MAX_TITLE_LENGTH
 
@@ -29,25 +33,38 @@ async def write_title(conversation_id: uuid.UUID) -> None:
     found = await offload(_first_exchange, conversation_id)
     if found is None:
         return
-    model_id, asked, answered = found
-    turns = (Turn("system", INSTRUCTION), Turn("user", f"{asked[:EXCERPT]}\n\n---\n\n{answered[:EXCERPT]}"))
+    reply, question = found
+    excerpts = (text[:EXCERPT] for text in (question, reply.text))
+    turns = (Turn("system", INSTRUCTION), Turn("user", "\n\n---\n\n".join(excerpts)))
     request = ModelRequest(model="", turns=turns, params={"max_tokens": 200}, purpose="title")
-    pieces: list[str] = []
+    call = TitleCall(reply, tokens_of(request))
+    began = time.monotonic()
     try:
-        async with contextlib.aclosing(routing.answer(model_id, request)) as answer:
-            async for event in answer:
-                if isinstance(event, TextDelta):
-                    pieces.append(event.text)
+        await _ask(call, request)
     except ProviderError as error:
         log.info("no title for %s: %s", conversation_id, error)
-        return
-    title = _tidy("".join(pieces))
-    if title:
-        await offload(_set_title, conversation_id, title)
+        call.code = error.code
+    call.seconds = time.monotonic() - began
+    await offload(_finish, conversation_id, call)
 
 
-def _first_exchange(conversation_id: uuid.UUID) -> tuple[uuid.UUID, str, str] | None:
-    """Model, question and answer, while the title is still the draft one."""
+async def _ask(call: TitleCall, request: ModelRequest) -> None:
+    assert call.reply.model_id is not None
+
+    def note(attempt: routing.Attempt) -> None:
+        call.route.append(dataclasses.asdict(attempt))
+
+    answer = routing.answer(call.reply.model_id, request, on_attempt=note)
+    async with contextlib.aclosing(answer):
+        async for event in answer:
+            if isinstance(event, TextDelta):
+                call.text += event.text
+            elif isinstance(event, Usage):
+                call.counts = event
+
+
+def _first_exchange(conversation_id: uuid.UUID) -> tuple[Message, str] | None:
+    """The first answer with its question, while the title is still the draft one and there are means to write it."""
     replies = Message.objects.filter(
         conversation=conversation_id,
         conversation__title_source=Conversation.TitleSource.DRAFT,
@@ -58,7 +75,8 @@ def _first_exchange(conversation_id: uuid.UUID) -> tuple[uuid.UUID, str, str] | 
     reply = replies.select_related("parent").order_by("id").first()
     if reply is None or reply.parent is None:
         return None
-    return reply.model_id, reply.parent.text, reply.text
+    asker = (reply.workspace_id, reply.user_id, reply.integration_id)
+    return None if is_spent(*asker, reply.model_id) else (reply, reply.parent.text)
 
 
 def _tidy(text: str) -> str:
@@ -72,6 +90,13 @@ def _tidy(text: str) -> str:
 
 
 @transaction.atomic
+def _finish(conversation_id: uuid.UUID, call: TitleCall) -> None:
+    title = "" if call.code else _tidy(call.text)
+    if title:
+        _set_title(conversation_id, title)
+    record_title(call)
+
+
 def _set_title(conversation_id: uuid.UUID, title: str) -> None:
     """Only a draft is replaced: a title somebody gave meanwhile stays."""
     drafts = Conversation.objects.filter(id=conversation_id, title_source=Conversation.TitleSource.DRAFT)

@@ -34,6 +34,8 @@ class Attempt:
     outcome: str
     seconds: float
     detail: str = ""
+    deployment_id: str = ""
+    model_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Candidate:
     provider: str
     provider_version: datetime
     settings: ProviderSettings | None
+    deployment_id: uuid.UUID
+    model_id: uuid.UUID
 
 
 async def answer(
@@ -131,6 +135,8 @@ def _candidate(deployment: Deployment) -> Candidate:
         provider=provider.name,
         provider_version=provider.updated_at,
         settings=settings,
+        deployment_id=deployment.pk,
+        model_id=deployment.model_id,
     )
 
 
@@ -143,4 +149,5 @@ def _note(
 ) -> None:
     if on_attempt is not None:
         seconds = round(time.monotonic() - began, 3)
-        on_attempt(Attempt(candidate.label, candidate.provider, candidate.model, outcome, seconds, detail))
+        asked = (candidate.label, candidate.provider, candidate.model, outcome, seconds, detail)
+        on_attempt(Attempt(*asked, str(candidate.deployment_id), str(candidate.model_id)))

@@ -7,6 +7,7 @@ import { showWaiting } from "./state.js";
 const NAME = `outbox:${document.body.dataset.user}`;
 const UNREACHABLE = [408, 425, 429, 502, 503, 504], SIGNED_OUT = 401;
 const PATIENCE = 30_000, SLOWEST = 30_000; // milliseconds
+const TOO_LONG = 60; // seconds: who is told to come back later than that is told why, and not kept waiting
 const channel = window.BroadcastChannel ? new BroadcastChannel(NAME) : null;
 
 let isStuck = false, running = null, again = false, failures = 0, sending = "", retry;
@@ -58,8 +59,8 @@ async function sendAll() {
     const [item] = await waiting();
     if (!item) return settled(false);
     sending = item.client;
-    const { status, text } = await post(item).catch(() => ({ status: 0 }));
-    if (!status || status === SIGNED_OUT || UNREACHABLE.includes(status)) return settled(true);
+    const { status, text, wait } = await post(item).catch(() => ({ status: 0 }));
+    if (!status || status === SIGNED_OUT || (UNREACHABLE.includes(status) && wait < TOO_LONG)) return settled(true);
     await drop(item);
     failures = 0;
     if (status < 400) tell("sent", { item, html: text });
@@ -83,7 +84,8 @@ async function post({ url, text, model, client }) {
   const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
   const response = await fetch(url, wishes);
   const isSignIn = response.headers.has("HX-Redirect");
-  return { status: isSignIn ? SIGNED_OUT : response.status, text: await response.text() };
+  const wait = Number(response.headers.get("Retry-After")) || 0;
+  return { status: isSignIn ? SIGNED_OUT : response.status, text: await response.text(), wait };
 }
 
 function tell(type, detail) {

@@ -1,0 +1,189 @@
+"""Writes to the ledger and to the budgets."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from chatcore.accounts.principals import Principal
+from chatcore.errors import NotFound
+from chatcore.llm.routing import ANSWERED
+from chatcore.llm.types import Usage as Counts
+from chatcore.usage import spending
+from chatcore.usage.models import Budget, Usage
+from chatcore.usage.prices import price_of_deployment
+
+UNKNOWN = Counts()
+MOST_TOKENS = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of a model that has ended.
+
+    `model` is the one that was asked; `route` the deployments that were, as routing tells of them: the one that
+    answered also says which model it was. `counts` are the provider's; what it did not count and `estimates` does
+    is taken from there. `unknown_attempts` are those of workers that were lost.
+    """
+
+    workspace: uuid.UUID
+    user: uuid.UUID | None
+    integration: uuid.UUID | None = None
+    agent_run: uuid.UUID | None = None
+    conversation: uuid.UUID | None = None
+    message: uuid.UUID | None = None
+    attempt: int = 0
+    purpose: str
+    model: uuid.UUID | None
+    model_name: str
+    route: Sequence[Mapping[str, Any]] = ()
+    counts: Counts | None = None
+    estimates: Counts = UNKNOWN
+    seconds: float | None = None
+    outcome: str
+    code: str = ""
+    unknown_attempts: int = 0
+
+    @property
+    def answered(self) -> Mapping[str, Any] | None:
+        """The attempt that answered, if one did: the last such."""
+        return next((each for each in reversed(self.route) if each["outcome"] == ANSWERED), None)
+
+
+@transaction.atomic
+def record(call: Call) -> Usage:
+    """Write the call into the ledger, in the transaction that saves what it made; charge it to the budgets."""
+    usage = _row(call)
+    freed = spending.take_back([call.message]) if call.message else {}
+    spending.settle(usage, freed, lambda: usage.save(force_insert=True))
+    return usage
+
+
+def _row(call: Call) -> Usage:
+    answered = call.answered or {}
+    counts = _counted(call)
+    there = _still_there(
+        user=call.user,
+        integration=call.integration,
+        model=_uuid(answered.get("model_id")) or call.model,
+        deployment=_uuid(answered.get("deployment_id")),
+    )
+    price = price_of_deployment(there["deployment"]) if there["deployment"] else None
+    return Usage(
+        workspace_id=call.workspace,
+        **{f"{name}_id": found for name, found in there.items()},
+        agent_run=call.agent_run,
+        conversation=call.conversation,
+        message=call.message,
+        attempt=call.attempt,
+        purpose=call.purpose,
+        model_name=answered.get("model") or call.model_name,
+        deployment_name=answered.get("deployment", "")[:320],
+        **asdict(counts),
+        prices=price.snapshot() if price else None,
+        cost=price.cost(counts) if price else None,
+        currency=price.currency if price else "",
+        first_token_ms=_milliseconds(answered.get("seconds")),
+        total_ms=_milliseconds(call.seconds),
+        outcome=call.outcome,
+        code=call.code[:40],
+        unknown_attempts=call.unknown_attempts + sum(each["outcome"] != ANSWERED for each in call.route),
+        created_at=timezone.now(),
+    )
+
+
+def _counted(call: Call) -> Counts:
+    """What the provider counted; for an answer it did not count, our estimate. Of a failure nobody knows."""
+    counts = _believable(call.counts or UNKNOWN)
+    if call.answered is None or call.outcome == Usage.Outcome.FAILED:
+        return counts
+    if counts.input_tokens is not None and counts.output_tokens is not None:
+        return counts
+    guessed = call.estimates
+    return replace(
+        counts,
+        input_tokens=guessed.input_tokens if counts.input_tokens is None else counts.input_tokens,
+        output_tokens=guessed.output_tokens if counts.output_tokens is None else counts.output_tokens,
+        estimated=True,
+    )
+
+
+def _believable(counts: Counts) -> Counts:
+    """A count that no column holds is none."""
+    names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    absurd: dict[str, Any] = {
+        name: None for name in names if not 0 <= (getattr(counts, name) or 0) <= MOST_TOKENS
+    }
+    return replace(counts, **absurd)
+
+
+def _still_there(**ids: uuid.UUID | None) -> dict[str, uuid.UUID | None]:
+    """Which of the rows a call names were not deleted meanwhile, in one statement."""
+    found = ", ".join(
+        f"(select id from {_TABLES[name]} where id = %({name})s::uuid)"  # noqa: S608 (names of tables)
+        for name in ids
+    )
+    with connection.cursor() as sql:
+        sql.execute(f"select {found}", ids)
+        return dict(zip(ids, sql.fetchone(), strict=True))
+
+
+_TABLES = {
+    name: Usage._meta.get_field(name).related_model._meta.db_table  # type: ignore[union-attr]
+    for name in ("user", "integration", "model", "deployment")
+}
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    return uuid.UUID(text) if text else None
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+@transaction.atomic
+def add_budget(principal: Principal, **fields: Any) -> Budget:
+    """A new budget of the principal's workspace. What was used in its period already counts."""
+    principal.require("budgets:write")
+    return save_budget(Budget(workspace=principal.workspace, **fields))
+
+
+@transaction.atomic
+def change_budget(principal: Principal, budget_id: uuid.UUID, **changes: Any) -> Budget:
+    budget = _find_budget(principal, budget_id)
+    for name, value in changes.items():
+        setattr(budget, name, value)
+    return save_budget(budget)
+
+
+@transaction.atomic
+def remove_budget(principal: Principal, budget_id: uuid.UUID) -> None:
+    _find_budget(principal, budget_id).delete()
+
+
+@transaction.atomic
+def save_budget(budget: Budget) -> Budget:
+    """Check and store it. What it covers is counted anew where that changed. Raises ValidationError."""
+    budget.full_clean()
+    before = Budget.objects.select_for_update().filter(pk=budget.pk).first()
+    budget.save()
+    if before is not None and any(getattr(before, name) != getattr(budget, name) for name in _COVERAGE):
+        budget.spendings.all().delete()
+    return budget
+
+
+_COVERAGE = ("user_id", "integration_id", "model_id", "unit", "period", "currency")
+
+
+def _find_budget(principal: Principal, budget_id: uuid.UUID) -> Budget:
+    principal.require("budgets:write")
+    found = (
+        Budget.objects.for_principal(principal).select_for_update(of=("self",)).filter(pk=budget_id).first()
+    )
+    if found is None:
+        raise NotFound
+    return found

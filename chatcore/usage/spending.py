@@ -211,7 +211,7 @@ def _exceeded(budget: Budget, counter: Spending) -> BudgetExceeded:
     what = f" for {budget.model.label}" if budget.model else ""
     state = "is spent" if counter.spent >= budget.limit else "has not enough left for this"
     return BudgetExceeded(
-        f"{whose} budget of {budget}{what} {state}. It starts anew on {resets_at:%d %B %Y at %H:%M} UTC.",
+        f"{whose} budget of {budget}{what} {state}. It starts anew on {resets_at.day} {resets_at:%B %Y at %H:%M} UTC.",
         resets_at=resets_at,
     )
 

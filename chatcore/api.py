@@ -24,6 +24,7 @@ from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
 from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
+from chatcore.usage import rest as usage
 from conversations import live as conversations_live
 from conversations import rest
 
@@ -103,6 +104,13 @@ resources: list[URLPattern] = [
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
     path("models/", rest.ModelViewSet.as_view({"get": "list"})),
+    path("usage/", usage.UsageViewSet.as_view({"get": "list"})),
+    path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"})),
+    path("budgets/", usage.BudgetViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        "budgets/<uuid:id>/",
+        usage.BudgetViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+    ),
     path("", missing),
 ]
 
@@ -148,6 +156,8 @@ TAGS = {
     "`text/event-stream`.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
+    "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
+    "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

@@ -6,15 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from django.conf import settings
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     StrictBool,
-    model_validator,
 )
-from pydantic_core import CoreSchema, PydanticCustomError
 
+from chatcore.bodies import Body
 from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_TITLE_LENGTH, checked_model_name
 
 Title = Annotated[str, Field(max_length=MAX_TITLE_LENGTH)]
@@ -30,39 +26,6 @@ Content = Annotated[
     ),
 ]
 ABSENT: Any = None
-MAX_FIELDS = 100
-
-
-class Body(BaseModel):
-    """One JSON object. A field it does not know is refused: a typo must not be ignored in silence."""
-
-    model_config = ConfigDict(extra="forbid")
-    EXAMPLE: ClassVar[dict[str, Any]]
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """An absent field has no default: it is left as it is, or to be chosen."""
-        reference = handler(core_schema)
-        schema = handler.resolve_ref_schema(reference)
-        for field in schema["properties"].values():
-            field.pop("default", None)
-            field.pop("title", None)
-        schema["examples"] = [cls.EXAMPLE]
-        return reference
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few_fields(cls, data: Any) -> Any:
-        """Naming what is wrong with each of a hundred thousand fields would take seconds."""
-        if isinstance(data, dict) and len(data) > MAX_FIELDS:
-            raise PydanticCustomError("too_many_fields", "has too many fields")
-        return data
-
-    def given(self) -> dict[str, Any]:
-        """The fields the client named."""
-        return self.model_dump(exclude_unset=True)
 
 
 class NewConversation(Body):

@@ -1,57 +1,26 @@
 """Resources of the API: conversations, their messages, and the models to choose from."""
 
 import uuid
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-import pydantic
 from django.db import transaction
-from django.http import HttpRequest
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from chatcore.accounts.principals import Principal
+from chatcore.bodies import read_body
 from chatcore.llm.models import Model
 from chatcore.pagination import link, page_size, refused
-from chatcore.problems import pydantic_problem
+from chatcore.viewsets import PrincipalViewSet
 from conversations import actions
 from conversations.actions.access import find_conversation, find_message
-from conversations.bodies import Body, ConversationChanges, NewConversation, NewMessage
+from conversations.bodies import ConversationChanges, NewConversation, NewMessage
 from conversations.models import Conversation, Member, Message, Receipt
 from conversations.resources import ConversationResource, MessageResource, PostedResource, ReceiptResource
 from conversations.responding import posted_resource
 from conversations.texts import MAX_TITLE_LENGTH, checked_text
-
-Shape = TypeVar("Shape", bound=Body)
-
-
-class PrincipalViewSet(GenericViewSet[Any]):
-    metadata_class = None  # OPTIONS is refused, as at the other half
-
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        """A body sent in chunks has no length, which REST framework takes for no body."""
-        if "Transfer-Encoding" in request.headers:
-            request.META["CONTENT_LENGTH"] = str(len(request.body))
-        return super().initialize_request(request, *args, **kwargs)
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:  # noqa: ARG002
-        """A browser gets pages, everybody else JSON, whatever they say they accept."""
-        return super().perform_content_negotiation(request, force=True)
-
-    @property
-    def principal(self) -> Principal:
-        principal = self.request.auth
-        assert isinstance(principal, Principal)
-        return principal
-
-    def page(self, queryset: Any, shape: Any) -> Response:
-        return self.get_paginated_response(
-            [shape(row).model_dump(mode="json") for row in self.paginate_queryset(queryset) or ()]
-        )
-
 
 FILTERS = [
     OpenApiParameter(
@@ -95,7 +64,9 @@ class ConversationViewSet(PrincipalViewSet):
     )
     def create(self, request: Request) -> Response:
         """An empty one of your own. Messages are posted to it by its id."""
-        conversation = actions.start_conversation(self.principal, **_read(NewConversation, request).given())
+        conversation = actions.start_conversation(
+            self.principal, **read_body(NewConversation, request).given()
+        )
         address = f"/api/v1/conversations/{conversation.id}/"
         return Response(self._resource(conversation), status=201, headers={"Location": address})
 
@@ -114,7 +85,7 @@ class ConversationViewSet(PrincipalViewSet):
     )
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """Its title, model, instructions and parameters for everybody in it; pinned and archived for you alone."""
-        changes = _read(ConversationChanges, request).given()
+        changes = read_body(ConversationChanges, request).given()
         with transaction.atomic():
             self._change(id, changes)
             return Response(self._resource(find_conversation(self.principal, id, "conversations:write")))
@@ -180,7 +151,7 @@ class ConversationMessageViewSet(PrincipalViewSet):
     )
     def create(self, request: Request, id: uuid.UUID) -> Response:
         """Store a message, and queue a reply to it unless `respond` is false."""
-        posted = actions.post_message(self.principal, id, **_read(NewMessage, request).wishes())
+        posted = actions.post_message(self.principal, id, **read_body(NewMessage, request).wishes())
         return Response(posted_resource(posted), status=200 if posted.repeated else 201)
 
     def _branch(self, request: Request, conversation: Conversation, branch: str) -> Response:
@@ -253,13 +224,6 @@ class ModelViewSet(PrincipalViewSet):
         self.principal.require_any("models:read")
         usable = Model.objects.for_principal(self.principal)
         return self.get_paginated_response(ModelSerializer(self.paginate_queryset(usable), many=True).data)
-
-
-def _read(shape: type[Shape], request: Request) -> Shape:
-    try:
-        return shape.model_validate(request.data)
-    except pydantic.ValidationError as error:
-        raise pydantic_problem(error.errors(include_url=False)) from None
 
 
 def _flag(request: Request, name: str) -> bool | None:

@@ -15,6 +15,7 @@ from chatcore.accounts import keys
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.handover import PLACE
+from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from tests.factories import make_conversation, make_key_principal, make_reply
 
@@ -61,18 +62,20 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, and a reply to that which failed."""
+    """What the addresses name: a conversation with a question in it, a reply to that which failed, and a budget."""
 
     conversation: Conversation
     message: Message
     reply: Message
+    budget: Budget
 
     @property
     def ids(self) -> dict[str, str]:
-        return {name: str(getattr(self, name).id) for name in ("conversation", "message", "reply")}
+        return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-NOWHERE = {name: str(uuid.uuid4()) for name in ("conversation", "message", "reply")}
+PLACES = ("conversation", "message", "reply", "budget")
+NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
 def make_place(owner: Principal) -> Place:
@@ -80,7 +83,9 @@ def make_place(owner: Principal) -> Place:
     message = conversation.active_leaf
     reply = make_reply(owner, conversation, status=Message.Status.FAILED, error={"code": "timeout"})
     assert message is not None
-    return Place(conversation, message, reply)
+    limits = {"unit": "tokens", "period": "month", "limit": 10**9}
+    budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
+    return Place(conversation, message, reply, budget)
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,8 @@ class Route:
 
     @property
     def is_of_somebody(self) -> bool:
-        """Whether its address names a thing that may be another's."""
-        return "<" in self.path
+        """Whether its address names a thing of one person; a budget is its workspace's."""
+        return "<" in self.path and "<budget>" not in self.path
 
     def address(self, ids: dict[str, str]) -> str:
         path = self.path
@@ -135,6 +140,13 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_usage": Route("GET", "usage/"),
+    "summarise_usage": Route("GET", "usage/summary/"),
+    "list_budgets": Route("GET", "budgets/"),
+    "add_budget": Route("POST", "budgets/", 201, {"unit": "requests", "period": "day", "limit": "100"}),
+    "read_budget": Route("GET", "budgets/<budget>/"),
+    "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
+    "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

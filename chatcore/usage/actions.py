@@ -1,17 +1,22 @@
 """Writes to the ledger and to the budgets."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
-from chatcore.errors import NotFound
+from chatcore.errors import FieldProblem, NotFound
+from chatcore.llm.models import Model
 from chatcore.llm.routing import ANSWERED
 from chatcore.llm.types import Usage as Counts
+from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending
 from chatcore.usage.models import Budget, Usage
 from chatcore.usage.prices import price_of_deployment
@@ -167,13 +172,40 @@ def remove_budget(principal: Principal, budget_id: uuid.UUID) -> None:
 
 @transaction.atomic
 def save_budget(budget: Budget) -> Budget:
-    """Check and store it. What it covers is counted anew where that changed. Raises ValidationError."""
-    budget.full_clean()
+    """Check and store it. What it covers is counted anew where that changed. Raises Invalid."""
+    try:
+        budget.full_clean()
+    except ValidationError as error:
+        raise invalid(_problems(error)) from None
     before = Budget.objects.select_for_update().filter(pk=budget.pk).first()
     budget.save()
     if before is not None and any(getattr(before, name) != getattr(budget, name) for name in _COVERAGE):
         budget.spendings.all().delete()
     return budget
+
+
+def _problems(error: ValidationError) -> Iterator[FieldProblem]:
+    for name, found in error.message_dict.items():
+        pointer = pointer_to() if name == NON_FIELD_ERRORS else pointer_to(name)
+        yield from (FieldProblem(pointer, words) for words in found)
+
+
+def find_named(principal: Principal, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a budget with the rows they name: a user and an integration by id, a model by its name."""
+    workspace = principal.workspace
+    lookups: dict[str, Callable[[Any], Any]] = {
+        "user": lambda pk: User.objects.filter(memberships__workspace=workspace, pk=pk).first(),
+        "integration": lambda pk: Integration.objects.filter(workspace=workspace, pk=pk).first(),
+        "model": lambda name: Model.objects.filter(Q(workspace=None) | Q(workspace=workspace)).named(name),
+    }
+    found = dict(fields)
+    for name in lookups.keys() & fields.keys():
+        if fields[name] is None:
+            continue
+        found[name] = lookups[name](fields[name])
+        if found[name] is None:
+            raise invalid([FieldProblem(pointer_to(name), f"There is no such {name} here.", "unknown")])
+    return found
 
 
 _COVERAGE = ("user_id", "integration_id", "model_id", "unit", "period", "currency")

@@ -158,6 +158,21 @@ def ensure(counters: Iterable[Counter]) -> None:
         sql.execute(_ENSURE, values)
 
 
+def current(budgets: Iterable[Budget]) -> dict[uuid.UUID, Spending]:
+    """By budget, the counter of the period that runs now."""
+    chosen = {budget.pk: budget for budget in budgets}
+    now = timezone.now()
+    counters = [(budget.pk, periods.start_of(budget.period, now)) for budget in chosen.values()]
+    ensure(counters)
+    days = {day for _, day in counters}
+    found: dict[uuid.UUID, Spending] = {}
+    for counter in Spending.objects.filter(budget__in=chosen, starts_on__in=days):
+        counter.budget = chosen[counter.budget_id]
+        if (counter.budget_id, counter.starts_on) in counters:
+            found[counter.budget_id] = counter
+    return found
+
+
 def recount(counter: Counter) -> None:
     """Make the counter say what the ledger says. Counters are exact by themselves, but for a budget that was made
     in the very moment a call was settled.

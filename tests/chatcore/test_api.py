@@ -16,6 +16,9 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Budget",
+    "BudgetChanges",
+    "BudgetPage",
     "Conversation",
     "ConversationChanges",
     "ConversationPage",
@@ -28,6 +31,7 @@ COMPONENTS = {
     "Model",
     "ModelChoice",
     "ModelPage",
+    "NewBudget",
     "NewConversation",
     "NewMessage",
     "Posted",
@@ -37,7 +41,11 @@ COMPONENTS = {
     "Question",
     "Receipt",
     "ReceiptPage",
+    "Sums",
     "TypingBody",
+    "Usage",
+    "UsagePage",
+    "UsageSummary",
 }
 
 

@@ -8,12 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import Forbidden, NotFound
+from chatcore.errors import Forbidden, Invalid, NotFound
 from chatcore.llm.models import Model
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import periods, spending
@@ -296,13 +295,13 @@ def test_a_budget_that_makes_no_sense_is_refused(
         else named.get(value, value)
         for name, value in fields.items()
     }
-    with pytest.raises(ValidationError, match=words):
+    with pytest.raises(Invalid, match=words):
         make_budget(owner, **{"limit": 5} | values)
 
 
 def test_the_same_budget_twice_is_refused(owner: Principal) -> None:
     make_budget(owner)
-    with pytest.raises(ValidationError, match="There is such a budget already"):
+    with pytest.raises(Invalid, match="There is such a budget already"):
         make_budget(owner)
 
 

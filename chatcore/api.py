@@ -104,8 +104,8 @@ resources: list[URLPattern] = [
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
     path("models/", rest.ModelViewSet.as_view({"get": "list"})),
-    path("usage/", usage.UsageViewSet.as_view({"get": "list"})),
-    path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"})),
+    path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
+    path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     path("budgets/", usage.BudgetViewSet.as_view({"get": "list", "post": "create"})),
     path(
         "budgets/<uuid:id>/",

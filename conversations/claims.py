@@ -130,13 +130,9 @@ def sweep_stalled() -> int:
     announce_replies(ended)
     for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
         count_unread(conversation_id)
-    for claim, body in ended:
-        lost = isinstance(body, events.ReplyFailed)
-        record_lost(
-            claim,
-            Message.Status.FAILED if lost else Message.Status.STOPPED,
-            WORKERS_LOST["code"] if lost else "",
-        )
+    record_lost(
+        (claim, WORKERS_LOST if isinstance(body, events.ReplyFailed) else None) for claim, body in ended
+    )
     return len(rows)
 
 

@@ -56,9 +56,21 @@ def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence
     )
 
 
-def record_lost(reply: "Claim | Message", outcome: str, code: str = "") -> None:
-    """A reply that ended without its worker: what that one consumed is unknown."""
-    record(Call(**_asker(reply), outcome=outcome, code=code, unknown_attempts=reply.restarts))
+def record_lost(ended: Iterable[tuple["Claim", Mapping[str, Any] | None]]) -> None:
+    """Replies that ended without their workers, with the error of those that failed; the others were stopped."""
+    record(
+        *(
+            _lost(claim, Message.Status.FAILED, error["code"])
+            if error
+            else _lost(claim, Message.Status.STOPPED)
+            for claim, error in ended
+        )
+    )
+
+
+def _lost(reply: "Claim | Message", outcome: str, code: str = "") -> Call:
+    """What it consumed is unknown."""
+    return Call(**_asker(reply), outcome=outcome, code=code, unknown_attempts=reply.restarts)
 
 
 def lock_running(conversation_id: uuid.UUID) -> list[Message]:
@@ -69,10 +81,9 @@ def lock_running(conversation_id: uuid.UUID) -> list[Message]:
 
 def forget_replies(replies: Sequence[Message]) -> None:
     """They are deleted: for those that ran a model was called, the others come to nothing."""
-    for reply in replies:
-        if reply.status == Message.Status.STREAMING:
-            record_lost(reply, Message.Status.STOPPED, "deleted")
-    spending.release(reply.id for reply in replies)
+    streaming = [reply for reply in replies if reply.status == Message.Status.STREAMING]
+    calls = [_lost(reply, Message.Status.STOPPED, "deleted") for reply in streaming]
+    record(*calls, unmade=[reply.id for reply in replies])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Writes to the ledger and to the budgets."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -59,12 +59,15 @@ class Call:
 
 
 @transaction.atomic
-def record(call: Call) -> Usage:
-    """Write the call into the ledger, in the transaction that saves what it made; charge it to the budgets."""
-    usage = _row(call)
-    freed = spending.take_back([call.message]) if call.message else {}
-    spending.settle(usage, freed, lambda: usage.save(force_insert=True))
-    return usage
+def record(*calls: Call, unmade: Iterable[uuid.UUID] = ()) -> list[Usage]:
+    """Write calls into the ledger, in the transaction that saves what they made, and charge them to the budgets.
+
+    Also gives back what was set aside for replies that were not made. Call it once in a transaction, and last.
+    """
+    rows = [_row(call) for call in calls]
+    freed = spending.take_back([*unmade, *(call.message for call in calls if call.message)])
+    spending.settle(rows, freed)
+    return rows
 
 
 def _row(call: Call) -> Usage:

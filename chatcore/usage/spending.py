@@ -6,7 +6,7 @@ among themselves in the order of (budget, starts_on), so that no two transaction
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -113,21 +113,20 @@ def take_back(messages: Iterable[uuid.UUID]) -> Amounts:
     return freed
 
 
-def settle(usage: Usage, freed: Amounts, save: Callable[[], None]) -> None:
-    """Write a row of the ledger with `save`, charge it to the budgets that cover it, give back what was set aside.
+def settle(rows: Sequence[Usage], freed: Amounts) -> None:
+    """Write rows of the ledger, charge them to the budgets that cover them, give back what was set aside.
 
-    The counters are there before the row is: one that is made later counts the ledger, and the row with it.
+    The counters are there before the rows are: one that is made later counts the ledger, and the rows with it.
     """
-    covering = Budget.objects.covering(
-        usage.workspace_id, usage.user_id, usage.integration_id, usage.model_id
-    )
-    charged: Amounts = {
-        (budget.pk, periods.start_of(budget.period, usage.created_at)): amount
-        for budget in covering
-        if (amount := charge(budget, usage))
-    }
+    charged: Amounts = defaultdict(Decimal)
+    for row in rows:
+        for budget in Budget.objects.covering(
+            row.workspace_id, row.user_id, row.integration_id, row.model_id
+        ):
+            if amount := charge(budget, row):
+                charged[budget.pk, periods.start_of(budget.period, row.created_at)] += amount
     ensure(charged)
-    save()
+    Usage.objects.bulk_create(rows)
     for counter in sorted(charged.keys() | freed.keys()):
         _add(counter, spent=charged.get(counter, Decimal()), reserved=-freed.get(counter, Decimal()))
 
@@ -199,7 +198,7 @@ def _expected(asked: Asked, covering: list[Budget]) -> Iterable[tuple[Budget, De
 
 
 def _expected_cost(budget: Budget, model: Model, price: Price | None, counts: Counts) -> Decimal | None:
-    """None: unknown, or nothing. A spent budget refuses those too."""
+    """None: unknown. Such a call passes, as one that is free does, unless the budget is strict."""
     if price is not None and price.currency == budget.currency:
         return price.cost(counts)
     if budget.strict:

@@ -1,8 +1,7 @@
-"""What replies and titles cost: set aside when a reply is queued, written down when its call has ended."""
+"""What replies cost: set aside when one is queued, written down when its call has ended."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatcore.llm.types import ModelRequest, Usage
@@ -42,7 +41,7 @@ def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence
         return
     record(
         Call(
-            **_asker(claim),
+            **asker_of(claim),
             route=route,
             counts=stream.usage,
             estimates=Usage(
@@ -70,7 +69,7 @@ def record_lost(ended: Iterable[tuple["Claim", Mapping[str, Any] | None]]) -> No
 
 def _lost(reply: "Claim | Message", outcome: str, code: str = "") -> Call:
     """What it consumed is unknown."""
-    return Call(**_asker(reply), outcome=outcome, code=code, unknown_attempts=reply.restarts)
+    return Call(**asker_of(reply), outcome=outcome, code=code, unknown_attempts=reply.restarts)
 
 
 def lock_running(conversation_id: uuid.UUID) -> list[Message]:
@@ -84,35 +83,6 @@ def forget_replies(replies: Sequence[Message]) -> None:
     streaming = [reply for reply in replies if reply.status == Message.Status.STREAMING]
     calls = [_lost(reply, Message.Status.STOPPED, "deleted") for reply in streaming]
     record(*calls, unmade=[reply.id for reply in replies])
-
-
-@dataclass
-class TitleCall:
-    """One call for a title, about how many tokens it reads, and what has come of it. No code: it went well."""
-
-    reply: Message
-    tokens_read: int
-    text: str = ""
-    counts: Usage | None = None
-    route: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-    code: str = ""
-
-
-def record_title(call: TitleCall) -> None:
-    if call.code and not call.route:
-        return
-    record(
-        Call(
-            **_asker(call.reply) | {"purpose": "title", "message": None, "attempt": 0},
-            route=call.route,
-            counts=call.counts,
-            estimates=Usage(call.tokens_read, tokens.estimate(call.text)),
-            seconds=call.seconds,
-            outcome=Message.Status.FAILED if call.code else Message.Status.DONE,
-            code=call.code,
-        )
-    )
 
 
 def tokens_of(request: ModelRequest) -> int:
@@ -133,7 +103,8 @@ def _tokens_to_read(reply: Message, conversation: Conversation) -> int:
     return min(whole, reply.model.context_window or whole)
 
 
-def _asker(reply: "Claim | Message") -> dict[str, Any]:
+def asker_of(reply: "Claim | Message") -> dict[str, Any]:
+    """The fields of a call that say who asked for what."""
     return {
         "workspace": reply.workspace_id,
         "user": reply.user_id,

@@ -1,21 +1,17 @@
 """A model writes the conversation's title after its first reply; a failure leaves the draft and nothing else."""
 
-import contextlib
-import dataclasses
 import logging
-import time
 import uuid
 
 from django.db import transaction
 
-from chatcore.llm import routing
-from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn, Usage
+from chatcore.llm.types import ModelRequest, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
 from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
-from conversations.ledger import TitleCall, record_title, tokens_of
+from conversations.asides import Aside, ask_aside, record_aside
 from conversations.models import Conversation, Message
 from conversations.texts import MAX_TITLE_LENGTH
 
@@ -37,30 +33,10 @@ async def write_title(conversation_id: uuid.UUID) -> None:
     excerpts = (text[:EXCERPT] for text in (question, reply.text))
     turns = (Turn("system", INSTRUCTION), Turn("user", "\n\n---\n\n".join(excerpts)))
     request = ModelRequest(model="", turns=turns, params={"max_tokens": 200}, purpose="title")
-    call = TitleCall(reply, tokens_of(request))
-    began = time.monotonic()
-    try:
-        await _ask(call, request)
-    except ProviderError as error:
-        log.info("no title for %s: %s", conversation_id, error)
-        call.code = error.code
-    call.seconds = time.monotonic() - began
-    await offload(_finish, conversation_id, call)
-
-
-async def _ask(call: TitleCall, request: ModelRequest) -> None:
-    assert call.reply.model_id is not None
-
-    def note(attempt: routing.Attempt) -> None:
-        call.route.append(dataclasses.asdict(attempt))
-
-    answer = routing.answer(call.reply.model_id, request, on_attempt=note)
-    async with contextlib.aclosing(answer):
-        async for event in answer:
-            if isinstance(event, TextDelta):
-                call.text += event.text
-            elif isinstance(event, Usage):
-                call.counts = event
+    aside = await ask_aside(reply, request)
+    if aside.error:
+        log.info("no title for %s: %s", conversation_id, aside.error)
+    await offload(_finish, conversation_id, aside)
 
 
 def _first_exchange(conversation_id: uuid.UUID) -> tuple[Message, str] | None:
@@ -90,11 +66,11 @@ def _tidy(text: str) -> str:
 
 
 @transaction.atomic
-def _finish(conversation_id: uuid.UUID, call: TitleCall) -> None:
-    title = "" if call.code else _tidy(call.text)
+def _finish(conversation_id: uuid.UUID, aside: Aside) -> None:
+    title = "" if aside.error else _tidy(aside.text)
     if title:
         _set_title(conversation_id, title)
-    record_title(call)
+    record_aside(aside)
 
 
 def _set_title(conversation_id: uuid.UUID, title: str) -> None:

@@ -31,7 +31,7 @@ from chatcore.usage.resources import (
     UsageSummaryResource,
 )
 from chatcore.usage.summaries import By, summarise, total_of
-from chatcore.viewsets import PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet
 
 BATCH = 1_000  # rows of a CSV file read at once
 LEDGER_COLUMNS = tuple(name for name in UsageResource.model_fields if name != "prices")
@@ -154,11 +154,7 @@ class BudgetViewSet(PrincipalViewSet):
         changes = actions.find_named(self.principal, read_body(BudgetChanges, request).given())
         return Response(_current(actions.change_budget(self.principal, id, **changes)))
 
-    @extend_schema(
-        operation_id="remove_budget",
-        summary="Remove a budget",
-        responses={204: OpenApiResponse(description="It is gone.")},
-    )
+    @extend_schema(operation_id="remove_budget", summary="Remove a budget", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Nothing is limited by it any more. The ledger stays."""
         actions.remove_budget(self.principal, id)

@@ -244,6 +244,22 @@ async def test_an_integrations_call_is_its_own_and_its_users(runner: Runner) -> 
     assert (row.user_id, row.integration_id) == (owner.user.id, outside.integration.id)  # type: ignore[union-attr]
 
 
+async def test_a_reply_a_worker_gave_back_is_one_call(runner: Runner, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    model = await offload(scripted, [{"text": "Once "}, {"wait": str(gate)}, {"text": "more"}])
+    _, reply = await offload(ask, model)
+    await runner.wake()
+    await runner.stop(grace=0)
+    assert await rows() == []
+
+    await asyncio.to_thread(gate.touch)
+    await runner.start()
+    await ended(runner, reply)
+
+    (row,) = await rows()
+    assert (row.attempt, row.outcome, row.unknown_attempts) == (2, "done", 1)
+
+
 def test_a_late_worker_writes_no_row_and_a_dead_ones_work_is_unknown() -> None:
     ask(scripted([{"text": "Hi"}]))
     (old,) = claim_replies(10)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ from chatcore.llm.types import Usage as Counts
 from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending
 from chatcore.usage.models import Budget, Usage
-from chatcore.usage.prices import price_of_deployment
+from chatcore.usage.surroundings import Surroundings, look_around
 
 UNKNOWN = Counts()
 MOST_TOKENS = 2**31 - 1
@@ -58,31 +58,41 @@ class Call:
         return next((each for each in reversed(self.route) if each["outcome"] == ANSWERED), None)
 
 
-@transaction.atomic
 def record(*calls: Call, unmade: Iterable[uuid.UUID] = ()) -> list[Usage]:
     """Write calls into the ledger, in the transaction that saves what they made, and charge them to the budgets.
 
     Also gives back what was set aside for replies that were not made. Call it once in a transaction, and last.
     """
-    rows = [_row(call) for call in calls]
-    freed = spending.take_back([*unmade, *(call.message for call in calls if call.message)])
-    spending.settle(rows, freed)
+    with transaction.atomic(savepoint=False):
+        around = [_around(call) for call in calls]
+        rows = [_row(call, found) for call, found in zip(calls, around, strict=True)]
+        reserved = [call.message for call, found in zip(calls, around, strict=True) if found.is_reserved]
+        freed = spending.take_back([*unmade, *filter(None, reserved)])
+        if freed or any(found.is_budgeted for found in around):
+            spending.settle(rows, freed)
+        else:
+            Usage.objects.bulk_create(rows)
     return rows
 
 
-def _row(call: Call) -> Usage:
+def _around(call: Call) -> Surroundings:
     answered = call.answered or {}
-    counts = _counted(call)
-    there = _still_there(
+    return look_around(
+        workspace=call.workspace,
         user=call.user,
         integration=call.integration,
         model=_uuid(answered.get("model_id")) or call.model,
         deployment=_uuid(answered.get("deployment_id")),
+        message=call.message,
     )
-    price = price_of_deployment(there["deployment"]) if there["deployment"] else None
+
+
+def _row(call: Call, around: Surroundings) -> Usage:
+    answered = call.answered or {}
+    counts, price = _counted(call), around.price
     return Usage(
         workspace_id=call.workspace,
-        **{f"{name}_id": found for name, found in there.items()},
+        **around.ids,
         agent_run=call.agent_run,
         conversation=call.conversation,
         message=call.message,
@@ -126,23 +136,6 @@ def _believable(counts: Counts) -> Counts:
         name: None for name in names if not 0 <= (getattr(counts, name) or 0) <= MOST_TOKENS
     }
     return replace(counts, **absurd)
-
-
-def _still_there(**ids: uuid.UUID | None) -> dict[str, uuid.UUID | None]:
-    """Which of the rows a call names were not deleted meanwhile, in one statement."""
-    found = ", ".join(
-        f"(select id from {_TABLES[name]} where id = %({name})s::uuid)"  # noqa: S608 (names of tables)
-        for name in ids
-    )
-    with connection.cursor() as sql:
-        sql.execute(f"select {found}", ids)
-        return dict(zip(ids, sql.fetchone(), strict=True))
-
-
-_TABLES = {
-    name: Usage._meta.get_field(name).related_model._meta.db_table  # type: ignore[union-attr]
-    for name in ("user", "integration", "model", "deployment")
-}
 
 
 def _uuid(text: str | None) -> uuid.UUID | None:

@@ -4,7 +4,6 @@ import functools
 import importlib.util
 import json
 import logging
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -73,16 +72,31 @@ def price_of_model(model: Model) -> Price | None:
         return own
     usable = Deployment.objects.usable().defer("provider__credential")
     first = usable.filter(model=model).order_by("priority", "pk").first()
-    return listed_price(first) if first else None
-
-
-def price_of_deployment(deployment_id: uuid.UUID) -> Price | None:
-    """What an answer of this deployment costs. None: unknown, or the deployment was deleted."""
-    found = Deployment.objects.select_related("model", "provider").defer("provider__credential")
-    deployment = found.filter(pk=deployment_id).first()
-    if deployment is None:
+    if first is None:
         return None
-    return read_prices(deployment.model.prices) or listed_price(deployment)
+    provider = first.provider
+    return price_of(None, provider.kind, provider.base_url, provider.options, first.upstream_name)
+
+
+def price_of(
+    prices: Any, kind: str, base_url: str, options: Mapping[str, Any], upstream_name: str
+) -> Price | None:
+    """What an answer costs: by the model's own `prices`, else by the list of the vendor, where the provider is known
+    to be that vendor. None: unknown.
+    """
+    own = read_prices(prices)
+    if own:
+        return own
+    if kind == "demo":
+        return Price("USD", Decimal(0), Decimal(0), source="demo")
+    vendor = _vendor(kind, base_url, options)
+    if not vendor:
+        return None
+    for key in (f"{vendor}/{upstream_name}", upstream_name):
+        entry = price_list().get(key)
+        if entry and (key != upstream_name or entry[0].startswith(vendor)):
+            return entry[1]
+    return None
 
 
 def read_prices(prices: Any) -> Price | None:
@@ -97,22 +111,6 @@ def read_prices(prices: Any) -> Price | None:
     if "input" not in read or "output" not in read or len(currency) != 3:
         return None
     return Price(currency, read["input"], read["output"], read.get("cached"))
-
-
-def listed_price(deployment: Deployment) -> Price | None:
-    """What the vendor's list says, where the provider is known to be that vendor."""
-    provider = deployment.provider
-    if provider.kind == "demo":
-        return Price("USD", Decimal(0), Decimal(0), source="demo")
-    vendor = _vendor(provider.kind, provider.base_url, provider.options)
-    if not vendor:
-        return None
-    name = deployment.upstream_name
-    for key in (f"{vendor}/{name}", name):
-        entry = price_list().get(key)
-        if entry and (key != name or entry[0].startswith(vendor)):
-            return entry[1]
-    return None
 
 
 @functools.cache

@@ -106,8 +106,11 @@ def release(messages: Iterable[uuid.UUID]) -> None:
 def take_back(messages: Iterable[uuid.UUID]) -> Amounts:
     """Delete the reservations of these replies; returns what has to be given back to which counters."""
     freed: Amounts = defaultdict(Decimal)
+    chosen = list(messages)
+    if not chosen:
+        return freed
     with connection.cursor() as sql:
-        sql.execute(_TAKE_BACK, {"messages": list(messages)})
+        sql.execute(_TAKE_BACK, {"messages": chosen})
         for budget_id, starts_on, amount in sql.fetchall():
             freed[budget_id, starts_on] += amount
     return freed

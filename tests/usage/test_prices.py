@@ -3,15 +3,31 @@
 import os
 import subprocess
 import sys
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from chatcore.llm.models import Deployment
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import tokens
-from chatcore.usage.prices import Price, price_of_deployment, price_of_model, read_prices
+from chatcore.usage.prices import Price, price_of_model, read_prices
+from chatcore.usage.surroundings import look_around
 from tests.llm.factories import make_deployment, make_model, make_provider
+
+
+def price_of_answer(deployment: Deployment) -> Price | None:
+    """As the ledger finds it when a call has ended."""
+    return look_around(
+        workspace=uuid.uuid4(),
+        user=None,
+        integration=None,
+        model=None,
+        deployment=deployment.pk,
+        message=None,
+    ).price
+
 
 PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"))
 
@@ -83,7 +99,7 @@ def test_the_vendors_list_is_asked_only_of_that_vendor(
     kind: str, fields: dict[str, Any], name: str, known: bool
 ) -> None:
     deployment = make_deployment(provider=make_provider(kind, **fields), upstream_name=name)
-    price = price_of_deployment(deployment.pk)
+    price = price_of_answer(deployment)
     assert (price is not None) == known
     assert price_of_model(deployment.model) == price
     if price:
@@ -95,12 +111,12 @@ def test_the_vendors_list_is_asked_only_of_that_vendor(
 def test_staff_know_better_than_the_list() -> None:
     model = make_model(prices={"input": 7, "output": 8})
     deployment = make_deployment(model, make_provider("openai"), upstream_name="gpt-4.1")
-    assert price_of_deployment(deployment.pk) == price_of_model(model) == Price("USD", Decimal(7), Decimal(8))
+    assert price_of_answer(deployment) == price_of_model(model) == Price("USD", Decimal(7), Decimal(8))
 
 
 @pytest.mark.django_db
 def test_the_demonstration_is_free() -> None:
-    price = price_of_deployment(make_deployment().pk)
+    price = price_of_answer(make_deployment())
     assert price is not None
     assert price.cost(Counts(1_000, 1_000)) == 0
 

@@ -66,10 +66,12 @@ def record(*calls: Call, unmade: Iterable[uuid.UUID] = ()) -> list[Usage]:
     with transaction.atomic(savepoint=False):
         around = [_around(call) for call in calls]
         rows = [_row(call, found) for call, found in zip(calls, around, strict=True)]
-        reserved = [call.message for call, found in zip(calls, around, strict=True) if found.is_reserved]
-        freed = spending.take_back([*unmade, *filter(None, reserved)])
-        if freed or any(found.is_budgeted for found in around):
-            spending.settle(rows, freed)
+        ended = set(unmade)
+        for row, found in zip(rows, around, strict=True):
+            if row.message and found.is_reserved:
+                ended.add(row.message)
+        if ended or any(found.is_budgeted for found in around):
+            spending.settle(rows, ended)
         else:
             Usage.objects.bulk_create(rows)
     return rows

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 
 from chatcore.accounts.principals import Principal
-from chatcore.usage import spending
+from chatcore.usage import counters
 from chatcore.usage.charts import Chart, draw, share
 from chatcore.usage.models import Budget, Spending
 from chatcore.usage.querysets import sees_everybody
@@ -128,8 +128,8 @@ def chart_of(wish: Wish, days: Sequence[Sums]) -> Chart:
 
 def standings_of(principal: Principal) -> list[Standing]:
     budgets = list(Budget.objects.for_principal(principal))
-    counters = spending.current(budgets)
-    return [Standing(budget, counters[budget.pk]) for budget in budgets]
+    found = counters.current(budgets)
+    return [Standing(budget, found[budget.pk]) for budget in budgets if budget.pk in found]
 
 
 def notes_of(principal: Principal, total: Sums, standings: Sequence[Standing]) -> bool:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from chatcore.bodies import read_body
 from chatcore.errors import NotFound
 from chatcore.pagination import refused
-from chatcore.usage import actions, spending
+from chatcore.usage import actions, counters
 from chatcore.usage.exports import csv_response
 from chatcore.usage.models import Budget, Usage
 from chatcore.usage.periods import midnight
@@ -116,8 +116,9 @@ class BudgetViewSet(PrincipalViewSet):
         """Each with what is spent of it. Owners and admins see their workspace's, others those of their own."""
         self.principal.require("budgets:read")
         found = self.paginate_queryset(Budget.objects.for_principal(self.principal)) or ()
-        counters = spending.current(found)
-        return self.get_paginated_response([_shown(budget, counters[budget.pk]) for budget in found])
+        standing = counters.current(found)
+        rows = [_shown(budget, standing[budget.pk]) for budget in found if budget.pk in standing]
+        return self.get_paginated_response(rows)
 
     @extend_schema(
         operation_id="add_budget",
@@ -166,7 +167,10 @@ def _shown(budget: Budget, counter: Any) -> dict[str, Any]:
 
 
 def _current(budget: Budget) -> dict[str, Any]:
-    return _shown(budget, spending.current([budget])[budget.pk])
+    counter = counters.current([budget]).get(budget.pk)
+    if counter is None:
+        raise NotFound
+    return _shown(budget, counter)
 
 
 def _filtered(found: UsageQuerySet, request: Request) -> UsageQuerySet:

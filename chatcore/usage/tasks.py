@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from chatcore.jobs import Retry, app
 from chatcore.offload import offload
-from chatcore.usage import periods, spending
+from chatcore.usage import counters, periods, spending
 from chatcore.usage.holders import still_running
 from chatcore.usage.models import Reservation, Spending
 from chatcore.usage.rollup import rollup
@@ -49,4 +49,4 @@ def recount_current() -> None:
     current = Spending.objects.filter(starts_on__gte=today.replace(day=1))
     for counter in current.values_list("budget", "starts_on"):
         with transaction.atomic():
-            spending.recount(counter)
+            counters.recount(counter)

@@ -388,3 +388,24 @@ def test_asking_ending_and_recounting_at_once_leave_counters_equal_to_the_ledger
         assert counter.spent == mine * each
         held = sum(Reservation.objects.filter(spending=counter).values_list("amount", flat=True))
         assert counter.reserved == held
+
+
+@pytest.mark.django_db(transaction=True)
+def test_budgets_may_be_changed_while_everybody_asks() -> None:
+    owner = make_principal()
+    budgets = [make_budget(owner, 10**6, unit) for unit in Budget.Unit]
+    talks = [start(owner) for _ in range(6)]
+    askings = [lambda talk=talk: ask(owner, talk) for talk in talks]  # type: ignore[misc]
+    changes = [
+        lambda: change_budget(owner, budgets[0].id, period="day"),
+        lambda: change_budget(owner, budgets[1].id, limit=Decimal(5 * 10**6)),
+        lambda: remove_budget(owner, budgets[2].id),
+    ]
+
+    results = together([*askings, *changes])
+
+    assert [each for each in results if isinstance(each, Exception)] == []
+    recount_current()
+    for counter in Spending.objects.all():
+        assert counter.spent == 0
+        assert counter.reserved == sum(counter.reservations.values_list("amount", flat=True))

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "chatcore.security",
     "chatcore.accounts",
     "chatcore.llm",
+    "chatcore.usage",
     "chatcore.realtime",
     "conversations",
     "external",

@@ -18,11 +18,12 @@ from chatcore.realtime.log import Announcement, announce
 from conversations import events
 from conversations.actions.access import audiences_of
 from conversations.actions.receipts import count_unread
+from conversations.ledger import record_lost
 from conversations.models import Message
 
 STALLED_SECONDS = 5
 MAX_DEATHS = 3
-WORKERS_LOST = {
+WORKERS_LOST: dict[str, Any] = {
     "code": "worker_lost",
     "detail": "The workers that made this reply died three times. Try again, or tell the staff if it happens again.",
     "retryable": True,
@@ -42,6 +43,7 @@ class Claim:
     model_name: str
     user_id: uuid.UUID | None
     restarts: int = 0
+    integration_id: uuid.UUID | None = None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -141,6 +143,9 @@ def sweep_stalled() -> int:
     announce_replies(ended)
     for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
         count_unread(conversation_id)
+    record_lost(
+        (claim, WORKERS_LOST if isinstance(body, events.ReplyFailed) else None) for claim, body in ended
+    )
     return len(rows)
 
 
@@ -169,7 +174,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 _COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_name,
-    m.user_id, m.restarts"""
+    m.user_id, m.restarts, m.integration_id"""
 
 _CLAIM = f"""
 with taken as (

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from conversations import events
 from conversations.actions.receipts import count_unread
 from conversations.claims import announce_replies, restart_reply
 from conversations.enqueue import enqueue_title, wake_followers
+from conversations.ledger import record_reply, tokens_of
 from conversations.models import Conversation, Message
 from conversations.streams import ReplyStream
 from conversations.summaries import fitted_request
@@ -52,6 +54,7 @@ Outcome.STOPPED = Outcome(Message.Status.STOPPED)
 async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
     """Produce one claimed reply to its end. Cancelling leaves it to the sweep or to `release`."""
     route: list[dict[str, Any]] = []
+    began = time.monotonic()
     try:
         await _produce(stream, stop, route)
         outcome = Outcome.DONE
@@ -67,6 +70,7 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         words = "Something went wrong on this server. Try again; the error was logged."
         outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
     stream.flush()
+    stream.seconds = time.monotonic() - began
     await _finish_surely(stream, outcome, route)
 
 
@@ -87,6 +91,7 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
     request = await fitted_request(stream.claim)
+    stream.tokens_read = tokens_of(request)
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")
     answer = routing.answer(
@@ -160,6 +165,7 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
         )
         if drafts.exists():
             enqueue_title(claim.conversation_id)
+    record_reply(stream, outcome.status, (outcome.error or {}).get("code", ""), route)
     return True
 
 

@@ -61,7 +61,7 @@ class PlaceInLine:
 
 
 class ReplyStream:
-    """What the model has said so far under one claim.
+    """What the model has said so far under one claim, of about how many tokens it read, in how many seconds.
 
     The first delta goes out at once, later ones at the ticks of a 40 ms clock that all replies share: what leaves
     together costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
@@ -71,6 +71,8 @@ class ReplyStream:
     def __init__(self, claim: Claim, publish: Publish = hub.publish) -> None:
         self.line = PlaceInLine(claim, publish)
         self.is_restarting = False
+        self.tokens_read: int | None = None
+        self.seconds: float | None = None
         self._publish = publish
         self._timer: asyncio.TimerHandle | None = None
         self.begin(claim)

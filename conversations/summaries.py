@@ -1,18 +1,18 @@
 """Branches that have outgrown their model's window: the oldest turns are summarised once, by the model itself."""
 
-import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 
 from django.db import transaction
 
 from chatcore.accounts.principals import SYSTEM
-from chatcore.llm import routing
-from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn
+from chatcore.llm.types import ModelRequest, ProviderError, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
+from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
+from conversations.asides import ask_aside, record_aside
 from conversations.claims import Claim
 from conversations.context import Context, Said, read_context
 from conversations.models import Conversation, Message, Summary
@@ -33,20 +33,25 @@ async def fitted_request(claim: Claim) -> ModelRequest:
     """The request for one reply. Where a summary cannot be made, the oldest turns are left out instead."""
     context = await offload(read_context, claim)
     old = context.too_old()
-    if old and claim.model_id is not None:
-        try:
-            text = await _summarise(claim, context, old)
-        except ProviderError as error:
-            log.info("no summary for %s: %s", claim.id, error)
-        else:
-            await offload(_keep, claim, old[-1], text)
-            context = context.summarised(old, text)
-    return context.request()
+    if not old or not await offload(_may_be_asked, claim):
+        return context.request()
+    try:
+        text = await _summarise(claim, context, old)
+    except ProviderError as error:
+        log.info("no summary for %s: %s", claim.id, error)
+        return context.request()
+    await offload(_keep, claim, old[-1], text)
+    return context.summarised(old, text).request()
+
+
+def _may_be_asked(claim: Claim) -> bool:
+    if claim.model_id is None:
+        return False
+    return not is_spent(claim.workspace_id, claim.user_id, claim.integration_id, claim.model_id)
 
 
 async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str:
     """Part by part, each as large as the window allows, with the summary of what came before it."""
-    assert claim.model_id
     summary = context.summary
     room = max(context.room - 2 * MAX_CHARACTERS, context.room // 2)
     for part in list(_parts(old, room))[-MOST_PARTS:]:
@@ -58,12 +63,11 @@ async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str
             purpose="summary",
             user=context.user,
         )
-        pieces: list[str] = []
-        async with contextlib.aclosing(routing.answer(claim.model_id, request)) as answer:
-            async for event in answer:
-                if isinstance(event, TextDelta):
-                    pieces.append(event.text)
-        summary = "".join(pieces).replace("\x00", "").strip()[:MAX_CHARACTERS]
+        aside = await ask_aside(claim, request)
+        await offload(record_aside, aside)
+        if aside.error:
+            raise aside.error
+        summary = aside.text.replace("\x00", "").strip()[:MAX_CHARACTERS]
         if not summary:
             raise ProviderError("empty", "the summary is empty")
     return summary

@@ -16,6 +16,7 @@ from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
+from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from tests.factories import make_conversation, make_key_principal, make_reply
 
@@ -62,8 +63,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, a reply to that which failed, and the
-    workspace's own model with the way to reach it.
+    """What the addresses name: a conversation with a question in it, a reply to that which failed, the workspace's own
+    model with the way to reach it, and a budget.
     """
 
     conversation: Conversation
@@ -72,6 +73,7 @@ class Place:
     model: Model
     provider: Provider
     deployment: Deployment
+    budget: Budget
 
     @property
     def ids(self) -> dict[str, str]:
@@ -79,7 +81,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply")
-PLACES = (*PERSONAL, "model", "provider", "deployment")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -91,7 +93,9 @@ def make_place(owner: Principal) -> Place:
     provider, _ = Provider.objects.get_or_create(kind="demo", name="Own provider", workspace=owner.workspace)
     model, _ = Model.objects.get_or_create(name="own", label="Own", workspace=owner.workspace)
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
-    return Place(conversation, message, reply, model, provider, deployment)
+    limits = {"unit": "tokens", "period": "month", "limit": 10**9}
+    budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
+    return Place(conversation, message, reply, model, provider, deployment, budget)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,13 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_usage": Route("GET", "usage/"),
+    "summarise_usage": Route("GET", "usage/summary/"),
+    "list_budgets": Route("GET", "budgets/"),
+    "add_budget": Route("POST", "budgets/", 201, {"unit": "requests", "period": "day", "limit": "100"}),
+    "read_budget": Route("GET", "budgets/<budget>/"),
+    "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
+    "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

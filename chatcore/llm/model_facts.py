@@ -3,6 +3,7 @@
 The map is a file of 3 MB and is read for each question (30 ms): staff ask rarely, and LiteLLM is not imported.
 """
 
+import functools
 import importlib.util
 import json
 from collections.abc import Iterable, Mapping
@@ -64,11 +65,27 @@ def _entries(settings: ProviderSettings) -> dict[str, dict[str, Any]]:
     service = service_of(settings)
     if service is None or service.facts is None:
         return {}
-    vendors = PLAIN.get(service.name, ("",))
+    return _part(service.facts, PLAIN.get(service.name, ("",)))
+
+
+def listed_prices(settings: ProviderSettings, upstream_name: str) -> Mapping[str, Any] | None:
+    """What the model costs at that service, as `Model.prices` says it; None: unknown. Cheap: read once."""
+    service = service_of(settings)
+    if service is None or service.facts is None:
+        return None
+    return _priced_part(service.facts, PLAIN.get(service.name, ("",))).get(upstream_name)
+
+
+@functools.cache
+def _priced_part(facts: str, vendors: tuple[str, ...]) -> Mapping[str, Mapping[str, Any]]:
+    return {name: prices for name, entry in _part(facts, vendors).items() if (prices := _prices(entry))}
+
+
+def _part(facts: str, vendors: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return {
-        name.removeprefix(service.facts): entry
+        name.removeprefix(facts): entry
         for name, entry in _map().items()
-        if name.startswith(service.facts) and entry.get("litellm_provider", "").startswith(vendors)
+        if name.startswith(facts) and entry.get("litellm_provider", "").startswith(vendors)
     }
 
 

@@ -18,6 +18,7 @@ from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
+from conversations.ledger import reserve_reply
 from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
@@ -138,6 +139,8 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
+    if reply:
+        reserve_reply(reply, conversation)
     return Posted(message, reply)
 
 

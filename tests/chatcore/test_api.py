@@ -17,6 +17,9 @@ from tests.factories import make_model, make_principal
 COMPONENTS = {
     "AcknowledgementBody",
     "Attempt",
+    "Budget",
+    "BudgetChanges",
+    "BudgetPage",
     "Conversation",
     "ConversationChanges",
     "ConversationPage",
@@ -33,6 +36,7 @@ COMPONENTS = {
     "ModelChanges",
     "ModelChoice",
     "ModelPage",
+    "NewBudget",
     "NewConversation",
     "NewDeployment",
     "NewMessage",
@@ -48,7 +52,11 @@ COMPONENTS = {
     "Question",
     "Receipt",
     "ReceiptPage",
+    "Sums",
     "TypingBody",
+    "Usage",
+    "UsagePage",
+    "UsageSummary",
 }
 
 

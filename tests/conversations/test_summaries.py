@@ -10,6 +10,7 @@ from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
 from chatcore.realtime.models import Event
+from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import Claim, claim_replies
 from conversations.context import CHARACTERS_PER_TOKEN, SUMMARISED
@@ -70,6 +71,7 @@ async def test_the_oldest_are_summarised_once_and_the_newest_stay_whole() -> Non
     assert sum(map(len, request)) <= WINDOW * CHARACTERS_PER_TOKEN
     summary = await offload(Summary.objects.select_related("message").get)
     assert summary.message.text == SAID[3]
+    assert await offload(Usage.objects.get) == await offload(Usage.objects.filter(purpose="summary").get)
 
     again = await offload(ask_again, owner, claim, "And then?")
     assert texts(await fitted(again)) == [*request, "An answer.", "And then?"]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,9 +22,26 @@ async def offload(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
     return await asyncio.get_running_loop().run_in_executor(_executor, call)
 
 
+async def in_request(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `function` in the thread of the request that is answered, which gives its connection back at once.
+
+    An asynchronous view that kept one while it waits for other threads, which need their own, would wait for ever
+    once as many such views run as the pool has connections.
+    """
+    call: Callable[[], R] = functools.partial(_with_connection, function, *args, **kwargs)
+    return await sync_to_async(call)()
+
+
 def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    close_old_connections()
+    _give_back()
     try:
         return function(*args, **kwargs)
     finally:
-        close_old_connections()
+        _give_back()
+
+
+def _give_back() -> None:
+    """Django's `close_old_connections`, except that a transaction around us keeps its own."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()

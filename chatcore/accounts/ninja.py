@@ -1,12 +1,12 @@
 """Principals at the doors made with Ninja: `NinjaAPI(auth=PrincipalAuth())`, then `request.auth`."""
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from chatcore.accounts.csrf import refuse_forged
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import Unauthenticated, UnsupportedMedia
+from chatcore.offload import in_request
 
 
 class PrincipalAuth(AuthBase):
@@ -23,7 +23,7 @@ class PrincipalAuth(AuthBase):
         self.content_types = content_types
 
     async def __call__(self, request: HttpRequest) -> Principal:
-        return await sync_to_async(self.principal_of)(request)
+        return await in_request(self.principal_of, request)
 
     def principal_of(self, request: HttpRequest) -> Principal:
         principal = identify(

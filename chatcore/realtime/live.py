@@ -3,11 +3,11 @@
 import uuid
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
+from chatcore.offload import in_request
 from chatcore.realtime import cursors
 from chatcore.realtime.catalogue import EventFrame
 from chatcore.realtime.feeds import Feed, feed_of
@@ -56,7 +56,7 @@ async def events(request: HttpRequest, wanted: Query[EventQuery]) -> dict[str, A
             feed = feed.narrowed(frozenset([wanted.conversation]))
         return _page(feed, wanted.after, wanted.limit)
 
-    return await sync_to_async(read)()
+    return await in_request(read)
 
 
 def _page(feed: Feed, after: str | None, limit: int) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Comparison",
+    "ComparisonPage",
     "Conversation",
     "ConversationChanges",
     "ConversationPage",

@@ -10,6 +10,7 @@ import "./send.js";
 import "./waiting.js";
 import "./edit.js";
 import "./models.js";
+import "./compare.js";
 import "./menu.js";
 import "./dialog.js";
 import "./notices.js";

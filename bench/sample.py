@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from bench.ledger import fill_ledger
 from chatcore.accounts.models import Integration, Membership, User, Workspace
 from conversations.models import Conversation, Member, Message
 
@@ -205,6 +206,7 @@ def fill(email: str) -> dict[str, str]:
         user, workspace, "Notes from the old office", ago=timedelta(days=400), archived_at=timezone.now()
     )
     old.says("Where did we keep the spare keys?")
+    fill_ledger(user, workspace)
     return {name: f"/c/{chat.conversation.id}/" for name, chat in chats.items()}
 
 

@@ -76,6 +76,14 @@ def top(page: Page) -> None:
     page.evaluate("document.querySelector('[data-scroll]').scrollTop = 0")
 
 
+def whole(page: Page) -> None:
+    """All of a page that scrolls."""
+    page.locator("summary").first.click()
+    height = page.evaluate("document.documentElement.scrollHeight")
+    width = page.evaluate("innerWidth")
+    page.set_viewport_size({"width": width, "height": height})
+
+
 def writing(page: Page) -> None:
     page.locator("[data-input]").fill("A longer thought,\nover several lines,\n\nwith a gap.")
 
@@ -112,6 +120,9 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("shortcuts", "alerts", shortcuts),
     ("archive", "/archived/", None),
     ("list", "/conversations/", None),
+    ("usage", "/workspace/usage/", None),
+    ("usage-cost", "/workspace/usage/?span=7&by=user&measure=cost", whole),
+    ("budget", "/workspace/usage/budgets/add/", None),
     ("missing", "/no/such/page/", None),
     ("password", "/accounts/password/change/", None),
     ("second-factor", "/accounts/2fa/", None),

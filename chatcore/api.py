@@ -25,6 +25,7 @@ from chatcore.llm import rest as llm_rest
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
 from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
+from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
@@ -113,6 +114,9 @@ resources: list[URLPattern] = [
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
     *_kept("deployments", llm_rest.DeploymentViewSet),
+    path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
+    path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
+    *_kept("budgets", usage.BudgetViewSet),
     path("", missing),
 ]
 
@@ -128,6 +132,11 @@ PROBLEM = {
         "instance": {"type": "string", "description": "The request's id, also in X-Request-Id."},
         "code": {"type": "string", "description": "One of /api/docs/errors."},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
+        "resets_at": {
+            "type": "string",
+            "format": "date-time",
+            "description": "Of a spent budget: when it starts anew.",
+        },
         "errors": {
             "type": "array",
             "description": "What is wrong with which part of the body; `pointer` is a JSON pointer into it.",
@@ -143,7 +152,7 @@ _ALWAYS = (400, 401, 403, 404, 422, 503)
 REFUSALS = {
     "get": _ALWAYS,
     "delete": (*_ALWAYS, 409),
-    "post": (*_ALWAYS, 409, 413, 415),
+    "post": (*_ALWAYS, 409, 413, 415, 429),
     "patch": (*_ALWAYS, 409, 413, 415),
 }
 TAGS = {
@@ -156,6 +165,8 @@ TAGS = {
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
+    "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
+    "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 
@@ -227,7 +238,7 @@ def _refusal(kind: type[errors.ChatcoreError]) -> dict[str, Any]:
         "description": kind().title,
         "content": {"application/problem+json": {"schema": schema, "example": example}},
     }
-    if kind.status == 503:
+    if kind.status in (429, 503):
         answer["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
     return answer
 

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "chatcore.security",
     "chatcore.accounts",
     "chatcore.llm",
+    "chatcore.usage",
     "chatcore.realtime",
     "conversations",
     "external",
@@ -230,6 +231,9 @@ MODEL_CONNECT_TIMEOUT = env.decimal("MODEL_CONNECT_TIMEOUT", 5)
 MODEL_FIRST_TOKEN_TIMEOUT = env.decimal("MODEL_FIRST_TOKEN_TIMEOUT", 60)
 MODEL_TOKEN_TIMEOUT = env.decimal("MODEL_TOKEN_TIMEOUT", 30)
 MODEL_TOTAL_TIMEOUT = env.decimal("MODEL_TOTAL_TIMEOUT", 900)
+MODEL_WAIT_TIMEOUT = env.decimal("MODEL_WAIT_TIMEOUT", 600)
+MODEL_BREAKER_SECONDS = env.decimal("MODEL_BREAKER_SECONDS", 30)
+MODEL_BREAKER_LONGEST = env.decimal("MODEL_BREAKER_LONGEST", 300)
 
 # --- Language, time, files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from conversations.models import Conversation, Member, Message
+from conversations.models import Conversation, Member, Message, Summary
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
@@ -48,3 +48,12 @@ class MessageAdmin(ReadOnly):
     search_help_text = "A message's or a conversation's id."
     ordering = ("-id",)
     raw_id_fields = ("conversation", "parent")
+
+
+@admin.register(Summary)
+class SummaryAdmin(ReadOnly):
+    list_display = ("message_id", "model_name", "created_at")
+    search_fields = ("=message__id", "=message__conversation__id")
+    search_help_text = "A message's or a conversation's id."
+    ordering = ("-id",)
+    raw_id_fields = ("message",)

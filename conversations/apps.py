@@ -7,7 +7,10 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         from chatcore.processes.worker import register_service
+        from chatcore.usage.holders import register_running
         from conversations import subscriptions  # noqa: F401 (its frames register themselves)
+        from conversations.ledger import running_replies
         from conversations.runner import Runner
 
         register_service(Runner)
+        register_running(running_replies)

@@ -6,11 +6,11 @@ A claim raises `attempt`; every later write names it and changes nothing when an
 import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from chatcore.accounts.principals import SYSTEM
 from chatcore.realtime.catalogue import EventBody
@@ -18,11 +18,12 @@ from chatcore.realtime.log import Announcement, announce
 from conversations import events
 from conversations.actions.access import audiences_of
 from conversations.actions.receipts import count_unread
+from conversations.ledger import record_lost
 from conversations.models import Message
 
 STALLED_SECONDS = 5
 MAX_DEATHS = 3
-WORKERS_LOST = {
+WORKERS_LOST: dict[str, Any] = {
     "code": "worker_lost",
     "detail": "The workers that made this reply died three times. Try again, or tell the staff if it happens again.",
     "retryable": True,
@@ -42,6 +43,7 @@ class Claim:
     model_name: str
     user_id: uuid.UUID | None
     restarts: int = 0
+    integration_id: uuid.UUID | None = None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -103,6 +105,17 @@ def show_life(running: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, bool]
 
 
 @transaction.atomic
+def restart_reply(claim: Claim) -> Claim | None:
+    """Begin the reply anew under the next attempt: what was said under this one is void. None: it is lost to us."""
+    ours = Message.objects.filter(id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING)
+    if not ours.update(attempt=claim.attempt + 1, text="", reasoning="", heartbeat_at=Now()):
+        return None
+    begun = replace(claim, attempt=claim.attempt + 1)
+    announce_replies([(begun, events.ReplyRestarted(**begun.state))])
+    return begun
+
+
+@transaction.atomic
 def release(claims: Iterable[Claim]) -> None:
     """Give replies back to the queue: the worker stops, another begins them anew."""
     for claim in claims:
@@ -130,6 +143,9 @@ def sweep_stalled() -> int:
     announce_replies(ended)
     for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
         count_unread(conversation_id)
+    record_lost(
+        (claim, WORKERS_LOST if isinstance(body, events.ReplyFailed) else None) for claim, body in ended
+    )
     return len(rows)
 
 
@@ -158,7 +174,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 _COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_name,
-    m.user_id, m.restarts"""
+    m.user_id, m.restarts, m.integration_id"""
 
 _CLAIM = f"""
 with taken as (

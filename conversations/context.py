@@ -1,38 +1,108 @@
-"""What a model is given to read: the instructions and the branch, newest turns kept when not all fit."""
+"""What a model is given to read: the instructions, and of the branch what its window holds."""
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db.models import prefetch_related_objects
 
 from chatcore.llm.types import ModelRequest, Role, Turn
 from conversations.claims import Claim
-from conversations.models import Message
+from conversations.models import Message, Summary
 
 MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
 # A token is three characters or more in every language we measured: a bound, not an estimate.
 CHARACTERS_PER_TOKEN = 3
+# How much of what fits stays as it was said when the rest is summarised; the other half is for what will be said.
+KEPT_SHARE = 0.5
+SUMMARISED = "What was said before, in short:\n"
 
 
-def build_request(claim: Claim) -> ModelRequest:
-    """The request for one reply: same branch, same bytes, so that a provider's prompt cache can serve it.
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One turn of the branch, and the message it comes from."""
 
-    `model` is empty: routing names the model as each deployment knows it.
-    """
+    message: uuid.UUID
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters."""
+
+    instructions: str
+    summary: str
+    said: Sequence[Said]
+    room: int
+    params: Mapping[str, Any]
+    user: str
+
+    def request(self) -> ModelRequest:
+        """Same branch, same bytes, so that a provider's prompt cache can serve it.
+
+        `model` is empty: routing names the model as each deployment knows it.
+        """
+        notes = [self.instructions, SUMMARISED + self.summary if self.summary else ""]
+        return ModelRequest(
+            model="",
+            turns=(
+                *(Turn("system", note) for note in notes if note.strip()),
+                *(one.turn for one in self._newest(self.room - len(self.summary))),
+            ),
+            params=self.params,
+            user=self.user,
+        )
+
+    def too_old(self) -> Sequence[Said]:
+        """What has to be summarised for the rest to fit; nothing, if all fits."""
+        if len(self._newest(self.room - len(self.summary))) == len(self.said):
+            return ()
+        return self.said[: len(self.said) - len(self._newest(int(self.room * KEPT_SHARE)))]
+
+    def summarised(self, old: Sequence[Said], summary: str) -> "Context":
+        return replace(self, said=self.said[len(old) :], summary=summary)
+
+    def _newest(self, room: int) -> Sequence[Said]:
+        """The last turn always; before it as many whole ones as fit."""
+        count = 0
+        for one in reversed(self.said):
+            room -= len(one.turn.text)
+            if count and room < 0:
+                break
+            count += 1
+        return self.said[len(self.said) - count :]
+
+
+def read_context(claim: Claim) -> Context:
     reply = Message.objects.select_related("conversation", "model").get(id=claim.id)
     conversation = reply.conversation
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
     prefetch_related_objects([message for message in path if message.integration_id], "integration")
-    turns = [turn for message in path if (turn := _turn(message))]
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
-    kept = _newest_that_fit(turns, window * CHARACTERS_PER_TOKEN - len(conversation.system))
-    system = [Turn("system", conversation.system)] if conversation.system.strip() else []
-    return ModelRequest(
-        model="",
-        turns=(*system, *kept),
+    context = Context(
+        instructions=conversation.system,
+        summary="",
+        said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
+        room=window * CHARACTERS_PER_TOKEN - len(conversation.system),
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
     )
+    return _with_summary(context) if context.too_old() else context
+
+
+def _with_summary(context: Context) -> Context:
+    """From the newest summary of the branch on, if there is one."""
+    written = {row.message_id: row.text for row in Summary.objects.filter(message__in=_messages(context))}
+    for count in range(len(context.said), 0, -1):
+        if text := written.get(context.said[count - 1].message):
+            return context.summarised(context.said[:count], text)
+    return context
+
+
+def _messages(context: Context) -> list[uuid.UUID]:
+    return [one.message for one in context.said]
 
 
 def _turn(message: Message) -> Turn | None:
@@ -47,14 +117,3 @@ def _role(message: Message) -> Role:
     if message.is_reply:
         return "assistant"
     return "system" if message.author == Message.Author.SYSTEM else "user"
-
-
-def _newest_that_fit(turns: Iterable[Turn], characters: int) -> list[Turn]:
-    """The last turn always; before it as many whole ones as fit."""
-    kept: list[Turn] = []
-    for turn in reversed(list(turns)):
-        characters -= len(turn.text)
-        if kept and characters < 0:
-            break
-        kept.append(turn)
-    return kept[::-1]

@@ -67,7 +67,7 @@ class ReplyStarted(ReplyState, type="reply.started"):
 
 
 class ReplyRestarted(ReplyState, type="reply.restarted"):
-    """The text so far is void: another worker begins anew under this attempt."""
+    """The text so far is void: another worker or another provider begins anew under this attempt."""
 
 
 class ReplyEnded(ReplyState):
@@ -106,6 +106,22 @@ class Typing(SignalBody, type="typing"):
     author: str
     name: str
     on: bool
+
+
+class ContextSummarised(EventBody, type="context.summarised"):
+    """The branch has grown too long for its model: up to and with this message it reads a summary from now on."""
+
+    message: uuid.UUID
+
+
+class ReplyWaiting(SignalBody, type="reply.waiting"):
+    """A started reply waits for a free place at its model's providers. `position` 1 is next; 0 ends the wait. It comes
+    when the position changes, and every two seconds for those who join meanwhile.
+    """
+
+    message: uuid.UUID
+    attempt: int
+    position: int
 
 
 class ReplyDelta(SignalBody, type="reply.delta"):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,17 +18,22 @@ from chatcore.offload import offload
 from chatcore.realtime.catalogue import EventBody
 from conversations import events
 from conversations.actions.receipts import count_unread
-from conversations.claims import announce_replies
-from conversations.context import build_request
+from conversations.claims import announce_replies, restart_reply
 from conversations.enqueue import enqueue_title, wake_followers
+from conversations.ledger import record_reply, tokens_of
 from conversations.models import Conversation, Message
 from conversations.streams import ReplyStream
+from conversations.summaries import fitted_request
 
 log = logging.getLogger(__name__)
 
 
 class Stopping(Exception):
     """Somebody asked the reply to end; what was said is kept."""
+
+
+class Lost(Exception):
+    """The reply is another worker's; nothing of it may be written here."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,14 @@ Outcome.STOPPED = Outcome(Message.Status.STOPPED)
 async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
     """Produce one claimed reply to its end. Cancelling leaves it to the sweep or to `release`."""
     route: list[dict[str, Any]] = []
+    began = time.monotonic()
     try:
         await _produce(stream, stop, route)
         outcome = Outcome.DONE
     except Stopping:
         outcome = Outcome.STOPPED
+    except Lost:
+        return
     except ProviderError as error:
         outcome = Outcome(Message.Status.FAILED, _problem(error.code, error.words, retryable=error.retryable))
         log.warning("reply %s failed: %s", stream.claim.id, error)
@@ -61,6 +70,7 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         words = "Something went wrong on this server. Try again; the error was logged."
         outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
     stream.flush()
+    stream.seconds = time.monotonic() - began
     await _finish_surely(stream, outcome, route)
 
 
@@ -80,15 +90,36 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 
 
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
-    request = await offload(build_request, stream.claim)
+    request = await fitted_request(stream.claim)
+    stream.tokens_read = tokens_of(request)
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")
     answer = routing.answer(
-        stream.claim.model_id, request, on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt))
+        stream.claim.model_id,
+        request,
+        on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt)),
+        on_wait=stream.line.move,
+        on_restart=lambda: restart(stream),
     )
     async with contextlib.aclosing(answer):
         async for event in answer:
             stream.take(event)
+
+
+async def restart(stream: ReplyStream) -> None:
+    """Another deployment begins anew. Raises Lost if another worker has the reply by now."""
+    stream.is_restarting = True
+    moving = asyncio.ensure_future(offload(restart_reply, stream.claim))
+    try:
+        await asyncio.shield(moving)
+    finally:
+        # Also for one that is stopped meanwhile: what it saves last must name the attempt that its row has.
+        begun = await moving
+        stream.is_restarting = False
+        if begun:
+            stream.begin(begun)
+    if begun is None:
+        raise Lost
 
 
 async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> None:
@@ -134,6 +165,7 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
         )
         if drafts.exists():
             enqueue_title(claim.conversation_id)
+    record_reply(stream, outcome.status, (outcome.error or {}).get("code", ""), route)
     return True
 
 

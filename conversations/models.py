@@ -232,6 +232,21 @@ class Message(models.Model):
         return self.status in (self.Status.QUEUED, self.Status.STREAMING)
 
 
+class Summary(models.Model):
+    """What was said from a branch's beginning up to and with the message, in short, for models that cannot read all."""
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="summary")
+    text = models.TextField()
+    model_name = models.CharField(max_length=150, help_text="Who wrote it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "summaries"
+
+    def __str__(self) -> str:
+        return f"up to {self.message_id}"
+
+
 class Receipt(models.Model):
     """How far a message has come with one recipient: `user:<id>`, `integration:<id>`, or a channel's own name."""
 

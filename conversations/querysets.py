@@ -4,7 +4,8 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.apps import apps
+from django.db import connection, models
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from conversations.models import Message
 
 BRANCH_PAGE = 30
+PATH_MEASURED = 1_000
 
 
 class ConversationQuerySet(models.QuerySet[Any]):
@@ -77,6 +79,19 @@ class MessageQuerySet(models.QuerySet[Any]):
         """The ids of the message and everything under it."""
         return [row.id for row in self.raw(_BELOW, {"message": message_id})]
 
+    def erase(self) -> None:
+        """Delete them with all that hangs on them, in one statement for each table."""
+        for name in ("Receipt", "Summary"):
+            apps.get_model("conversations", name).objects.filter(message__in=self).delete()
+        self._raw_delete(self.db)
+
+    def size_of_path(self, leaf_id: uuid.UUID) -> tuple[int, int]:
+        """How many messages the path to the leaf has, and how many bytes their texts: read without the texts."""
+        with connection.cursor() as sql:
+            sql.execute(_SIZE, {"leaf": leaf_id, "limit": PATH_MEASURED})
+            messages, size = sql.fetchone()
+        return messages, size
+
     def path(self, leaf_id: uuid.UUID, limit: int) -> list["Message"]:
         """Like `branch`, without the sibling counts: what a model is given to read."""
         return list(self.raw(_PATH, {"leaf": leaf_id, "limit": limit}))
@@ -105,6 +120,16 @@ with recursive up as (
 """
 
 _PATH = f"{_UPWARDS} select up.* from up order by up.step desc"  # noqa: S608
+
+_SIZE = """
+with recursive up as (
+    select m.parent_id, octet_length(m.text) as size, 1 as step from conversations_message m where m.id = %(leaf)s
+    union all
+    select p.parent_id, octet_length(p.text), up.step + 1
+    from up join conversations_message p on p.id = up.parent_id where up.step < %(limit)s
+)
+select count(*), coalesce(sum(size), 0) from up
+"""
 
 _BRANCH = f"""{_UPWARDS}
 select up.*, siblings.total as sibling_count, siblings.number as sibling_number

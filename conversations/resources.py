@@ -43,6 +43,24 @@ class ConversationResource(BaseModel):
         )
 
 
+class AttemptResource(BaseModel):
+    """A deployment that was considered for a reply."""
+
+    deployment: str
+    provider: str
+    model: str
+    outcome: str = Field(
+        description="`answered`, or why it did not: `unavailable`, `timeout`, …; "
+        "one that was `circuit_open` or `busy` was not asked."
+    )
+    seconds: float = Field(description="To its first token, or to its failure.")
+
+    @classmethod
+    def of(cls, attempt: dict[str, Any]) -> "AttemptResource":
+        known = {"deployment": "", "provider": "", "model": "", "outcome": "", "seconds": 0.0} | attempt
+        return cls(**{name: known[name] for name in cls.model_fields})
+
+
 class MessageResource(BaseModel):
     """One node of a conversation's tree. The fields from `model` on tell of replies."""
 
@@ -61,7 +79,7 @@ class MessageResource(BaseModel):
     attempt: int = Field(description="How often a worker has begun it; each begins with an empty text.")
     error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
     usage: dict[str, Any] | None = Field(description="Tokens as the provider counted them; null is unknown.")
-    route: list[dict[str, Any]] = Field(description="The deployments that were tried, in order.")
+    route: list[AttemptResource] = Field(description="The deployments that were considered, in order.")
     finish_reason: str = Field(description="Why the model ended, in the provider's word.")
     started_at: datetime | None
     finished_at: datetime | None
@@ -74,10 +92,11 @@ class MessageResource(BaseModel):
             conversation=message.conversation_id,
             parent=message.parent_id,
             model=message.model_name or None,
+            route=[AttemptResource.of(attempt) for attempt in message.route],
         )
 
 
-_RENAMED = {"conversation", "parent", "model"}
+_RENAMED = {"conversation", "parent", "model", "route"}
 
 
 class ReceiptResource(BaseModel):

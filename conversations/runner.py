@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 SAVE_SECONDS = 0.5
 MAINTAIN_SECONDS = 2.0
+HELD_PER_PLACE = 10  # replies for each that may run: most of them would be in line for a provider
 
 
 @dataclass
@@ -65,10 +66,16 @@ class Runner:
         if left:
             await offload(release, left)
 
+    @property
+    def busy(self) -> int:
+        """How many replies take part in the worker's work: those in line for a provider wait, and take none."""
+        return sum(not run.stream.line.position for run in self.runs.values())
+
     async def wake(self) -> None:
         """Take as many queued replies as there is room for."""
         async with self._claiming:
-            room = settings.REPLY_CONCURRENCY - len(self.runs)
+            most = settings.REPLY_CONCURRENCY
+            room = min(most - self.busy, most * HELD_PER_PLACE - len(self.runs))
             if not self._accepting or room <= 0:
                 return
             for claim in await offload(claim_replies, room):
@@ -83,7 +90,7 @@ class Runner:
             run.stop.set()
 
     async def _run(self, run: Run) -> None:
-        was_full = len(self.runs) >= settings.REPLY_CONCURRENCY
+        was_full = self.busy >= settings.REPLY_CONCURRENCY
         try:
             await run_reply(run.stream, run.stop)
         finally:
@@ -110,10 +117,12 @@ class Runner:
         if not due:
             return
         lengths = [run.stream.length for run in due]
-        ours = await offload(save_progress, [run.stream.progress() for run in due])
-        for run, length in zip(due, lengths, strict=True):
-            run.stream.saved_length, run.stream.saved_at = length, now
-        self._heed(due, ours)
+        progress = [run.stream.progress() for run in due]
+        ours = await offload(save_progress, progress)
+        for run, length, saved in zip(due, lengths, progress, strict=True):
+            if run.stream.claim.attempt == saved.attempt:
+                run.stream.saved_length, run.stream.saved_at = length, now
+        self._heed([(saved.id, saved.attempt) for saved in progress], ours)
 
     async def _maintain_forever(self) -> None:
         while True:
@@ -128,17 +137,22 @@ class Runner:
         running = list(self.runs.values())
         if running:
             claims = [(run.stream.claim.id, run.stream.claim.attempt) for run in running]
-            self._heed(running, await offload(show_life, claims))
+            self._heed(claims, await offload(show_life, claims))
         await offload(sweep_stalled)
         await self.wake()
 
-    def _heed(self, asked: list[Run], ours: Mapping[uuid.UUID, bool]) -> None:
-        """Stop what somebody asked to stop; drop what is no longer ours."""
-        for run in asked:
-            stop = ours.get(run.stream.claim.id)
+    def _heed(self, asked: Sequence[tuple[uuid.UUID, int]], ours: Mapping[uuid.UUID, bool]) -> None:
+        """Stop what somebody asked to stop; drop what is no longer ours.
+
+        One that begins anew is asked about under an attempt that its row has left, or has not come to.
+        """
+        for reply_id, attempt in asked:
+            run, stop = self.runs.get(reply_id), ours.get(reply_id)
+            if run is None or run.stream.claim.attempt != attempt:
+                continue
             if stop:
                 run.stop.set()
-            elif stop is None and run.task and self.runs.get(run.stream.claim.id) is run:
+            elif stop is None and run.task and not run.stream.is_restarting:
                 run.task.cancel()
 
 

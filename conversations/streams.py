@@ -1,17 +1,21 @@
 """The text of a running reply as it grows in its worker: published in deltas, saved by halves of a second."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, Usage
 from chatcore.realtime.frames import signal
 from chatcore.realtime.hub import hub
 from conversations.claims import Claim, Progress
-from conversations.events import Part, ReplyDelta
+from conversations.events import Part, ReplyDelta, ReplyWaiting
 
 DELTA_MILLISECONDS = 40
+WAITING_SECONDS = 2.0
 _NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+Publish: TypeAlias = Callable[[list[str], dict[str, Any]], None]
 
 
 class GrowingText:
@@ -36,25 +40,52 @@ class GrowingText:
         return self.whole[self.sent :]
 
 
+class PlaceInLine:
+    """Where a reply stands that waits for its model; told when it changes, and again for those who join meanwhile."""
+
+    def __init__(self, claim: Claim, publish: Publish) -> None:
+        self.claim = claim
+        self.position = 0
+        self._publish = publish
+        self._told_at = float("-inf")
+
+    def move(self, position: int) -> None:
+        """1 is next; 0 is no longer in line."""
+        now = time.monotonic()
+        if position == self.position and (not position or now - self._told_at < WAITING_SECONDS):
+            return
+        self.position, self._told_at = position, now
+        body = ReplyWaiting(message=self.claim.id, attempt=self.claim.attempt, position=position)
+        conversation = str(self.claim.conversation_id)
+        self._publish([f"conversation.{conversation}"], signal(body, conversation))
+
+
 class ReplyStream:
-    """What the model has said so far under one claim.
+    """What the model has said so far under one claim, of about how many tokens it read, in how many seconds.
 
     The first delta goes out at once, later ones at the ticks of a 40 ms clock that all replies share: what leaves
     together costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
     replaced.
     """
 
-    def __init__(
-        self, claim: Claim, publish: Callable[[list[str], dict[str, Any]], None] = hub.publish
-    ) -> None:
-        self.claim = claim
+    def __init__(self, claim: Claim, publish: Publish = hub.publish) -> None:
+        self.line = PlaceInLine(claim, publish)
+        self.is_restarting = False
+        self.tokens_read: int | None = None
+        self.seconds: float | None = None
+        self._publish = publish
+        self._timer: asyncio.TimerHandle | None = None
+        self.begin(claim)
+
+    def begin(self, claim: Claim) -> None:
+        """Nothing has been said yet under this claim; what was said under another is void."""
+        self._cancel_timer()
+        self.claim = self.line.claim = claim
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
         self.usage: Usage | None = None
         self.finish_reason = ""
         self.saved_length = 0
         self.saved_at = 0.0
-        self._publish = publish
-        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def text(self) -> str:
@@ -84,9 +115,7 @@ class ReplyStream:
 
     def flush(self) -> None:
         """Publish what has not been, now."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        self._cancel_timer()
         for name, part in self.parts.items():
             if part.sent == part.length:
                 continue
@@ -100,6 +129,11 @@ class ReplyStream:
             part.sent = part.length
             conversation = str(self.claim.conversation_id)
             self._publish([f"conversation.{conversation}"], signal(body, conversation))
+
+    def _cancel_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _grow(self, name: Part, text: str) -> None:
         text = text.translate(_NOT_STORABLE)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from chatcore import texts
+from chatcore.llm import parameters
 
 MAX_TITLE_LENGTH = 200
 MAX_MODEL_NAME_LENGTH = 150
@@ -24,5 +25,8 @@ def checked_model_name(value: Any, pointer: str = "/model") -> str:
 
 
 def checked_params(value: Any, pointer: str = "/params") -> dict[str, Any]:
-    """Model parameters: an object of at most 50 keys whose texts Postgres can hold."""
-    return texts.checked_object(value, pointer, most_keys=MAX_PARAMS_KEYS)
+    """Model parameters: an object of at most 50 keys whose texts Postgres can hold, the known ones in their range."""
+    texts.checked_object(value, pointer, most_keys=MAX_PARAMS_KEYS)
+    parameters.check(value, pointer)
+    params: dict[str, Any] = value
+    return params

@@ -1,18 +1,18 @@
 """A model writes the conversation's title after its first reply; a failure leaves the draft and nothing else."""
 
-import contextlib
 import logging
 import uuid
 
 from django.db import transaction
 
 from chatcore.accounts.principals import SYSTEM
-from chatcore.llm import routing
-from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Turn
+from chatcore.llm.types import ModelRequest, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
+from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
+from conversations.asides import Aside, ask_aside, record_aside
 from conversations.models import Conversation, Message
 from conversations.texts import MAX_TITLE_LENGTH
 
@@ -30,25 +30,18 @@ async def write_title(conversation_id: uuid.UUID) -> None:
     found = await offload(_first_exchange, conversation_id)
     if found is None:
         return
-    model_id, asked, answered = found
-    turns = (Turn("system", INSTRUCTION), Turn("user", f"{asked[:EXCERPT]}\n\n---\n\n{answered[:EXCERPT]}"))
+    reply, question = found
+    excerpts = (text[:EXCERPT] for text in (question, reply.text))
+    turns = (Turn("system", INSTRUCTION), Turn("user", "\n\n---\n\n".join(excerpts)))
     request = ModelRequest(model="", turns=turns, params={"max_tokens": 200}, purpose="title")
-    pieces: list[str] = []
-    try:
-        async with contextlib.aclosing(routing.answer(model_id, request)) as answer:
-            async for event in answer:
-                if isinstance(event, TextDelta):
-                    pieces.append(event.text)
-    except ProviderError as error:
-        log.info("no title for %s: %s", conversation_id, error)
-        return
-    title = _tidy("".join(pieces))
-    if title:
-        await offload(_set_title, conversation_id, title)
+    aside = await ask_aside(reply, request)
+    if aside.error:
+        log.info("no title for %s: %s", conversation_id, aside.error)
+    await offload(_finish, conversation_id, aside)
 
 
-def _first_exchange(conversation_id: uuid.UUID) -> tuple[uuid.UUID, str, str] | None:
-    """Model, question and answer, while the title is still the draft one."""
+def _first_exchange(conversation_id: uuid.UUID) -> tuple[Message, str] | None:
+    """The first answer with its question, while the title is still the draft one and there are means to write it."""
     replies = Message.objects.filter(
         conversation=conversation_id,
         conversation__title_source=Conversation.TitleSource.DRAFT,
@@ -59,7 +52,8 @@ def _first_exchange(conversation_id: uuid.UUID) -> tuple[uuid.UUID, str, str] | 
     reply = replies.select_related("parent").order_by("id").first()
     if reply is None or reply.parent is None:
         return None
-    return reply.model_id, reply.parent.text, reply.text
+    asker = (reply.workspace_id, reply.user_id, reply.integration_id)
+    return None if is_spent(*asker, reply.model_id) else (reply, reply.parent.text)
 
 
 def _tidy(text: str) -> str:
@@ -73,6 +67,13 @@ def _tidy(text: str) -> str:
 
 
 @transaction.atomic
+def _finish(conversation_id: uuid.UUID, aside: Aside) -> None:
+    title = "" if aside.error else _tidy(aside.text)
+    if title:
+        _set_title(conversation_id, title)
+    record_aside(aside)
+
+
 def _set_title(conversation_id: uuid.UUID, title: str) -> None:
     """Only a draft is replaced: a title somebody gave meanwhile stays."""
     drafts = Conversation.objects.filter(id=conversation_id, title_source=Conversation.TitleSource.DRAFT)

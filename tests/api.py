@@ -16,6 +16,7 @@ from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
+from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
@@ -63,7 +64,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, and the workspace's own model with the way to reach it.
+    compared with another, the workspace's own model with the way to reach it, and a budget.
     """
 
     conversation: Conversation
@@ -73,6 +74,7 @@ class Place:
     model: Model
     provider: Provider
     deployment: Deployment
+    budget: Budget
 
     @property
     def ids(self) -> dict[str, str]:
@@ -80,7 +82,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -93,7 +95,9 @@ def make_place(owner: Principal) -> Place:
     provider, _ = Provider.objects.get_or_create(kind="demo", name="Own provider", workspace=owner.workspace)
     model, _ = Model.objects.get_or_create(name="own", label="Own", workspace=owner.workspace)
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
-    return Place(conversation, message, reply, candidate, model, provider, deployment)
+    limits = {"unit": "tokens", "period": "month", "limit": 10**9}
+    budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
+    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,13 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_usage": Route("GET", "usage/"),
+    "summarise_usage": Route("GET", "usage/summary/"),
+    "list_budgets": Route("GET", "budgets/"),
+    "add_budget": Route("POST", "budgets/", 201, {"unit": "requests", "period": "day", "limit": "100"}),
+    "read_budget": Route("GET", "budgets/<budget>/"),
+    "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
+    "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -29,18 +29,21 @@ print(ensure({owner!r}, {password!r}, "Home", "tests").key_text)
 for name, script in {scripts!r}.items():
     provider = Provider.objects.create(kind="scripted", name=name, options={{"script": script}})
     model = Model.objects.create(name=name, label=name.title())
-    Deployment.objects.create(model=model, provider=provider, upstream_name=name)
+    limits = {limits!r}.get(name, {{}})
+    Deployment.objects.create(model=model, provider=provider, upstream_name=name, **limits)
 """
 
 
 @dataclass
 class Chatcore:
-    """One installation with its own database. `scripts` become models of that name, see chatcore.llm.scripted.
+    """One installation with its own database. `scripts` become models of that name, see chatcore.llm.scripted;
+    `limits` are those of their deployments.
 
     With `redis_url` it runs as `webs` web and `workers` worker processes, else as one process.
     """
 
     scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    limits: dict[str, dict[str, int]] = field(default_factory=dict)
     redis_url: str = ""
     webs: int = 1
     workers: int = 1
@@ -65,7 +68,7 @@ class Chatcore:
 
     def __enter__(self) -> "Chatcore":
         self._create_database()
-        furnish = FURNISH.format(owner=OWNER, password=PASSWORD, scripts=self.scripts)
+        furnish = FURNISH.format(owner=OWNER, password=PASSWORD, scripts=self.scripts, limits=self.limits)
         self.key = self.manage("shell", "--no-imports", "-c", furnish).strip()
         self.start()
         return self
@@ -118,6 +121,10 @@ class Chatcore:
         sent = {"Authorization": f"Bearer {self.key}"} | headers
         return httpx.Client(base_url=self.urls[number], headers=sent, timeout=30)
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """To its database; each statement is committed by itself."""
+        return _connected(self.database)
+
     def manage(self, *words: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
@@ -147,6 +154,9 @@ class Chatcore:
             "REDIS_URL": self.redis_url,
             "PORT": str(port or 8000),
             "HOST": "127.0.0.1",
+            # A script that fails is played again each time it is asked for.
+            "MODEL_BREAKER_SECONDS": "0.001",
+            "MODEL_BREAKER_LONGEST": "0.001",
         }
         switches = {"SCRIPTED_PROVIDER": "1", "CHATCORE_NO_DETECT": "1", "CHATCORE_DATA": str(self.folder)}
         return os.environ | ours | switches | self.environment
@@ -166,5 +176,9 @@ class Chatcore:
 
 
 def administration() -> psycopg.Connection[Any]:
+    return _connected("postgres")
+
+
+def _connected(database: str) -> psycopg.Connection[Any]:
     where = embedded.connection_settings(data_folder())
-    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True)
+    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname=database, autocommit=True)

@@ -17,12 +17,15 @@ _CONVERSING = frozenset(
     }
 )
 
+# Of the usage and budgets of others, owners and admins alone are told: see usage/querysets.py.
+_OWN_USAGE = frozenset({"usage:read", "budgets:read"})
+
 # What a person may do in a workspace, by the role of the membership. A role not named here may do nothing.
 MEMBER_GRANTS: Mapping[str, frozenset[str]] = {
     "owner": frozenset({EVERYTHING}),
     "admin": frozenset({EVERYTHING}),
-    "member": _CONVERSING,
-    "guest": _CONVERSING,
+    "member": _CONVERSING | _OWN_USAGE,
+    "guest": _CONVERSING | _OWN_USAGE,
 }
 
 # `agent` converses fully; `system` only tells (alerts, cron jobs); `gateway` carries a channel both ways

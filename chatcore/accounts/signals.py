@@ -10,11 +10,12 @@ import uuid
 from functools import partial
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Model
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal, receiver
+from django.utils import timezone
 
 from chatcore.accounts.models import Integration, Key, Membership, User
 
@@ -46,7 +47,9 @@ def _user_changed(instance: User, created: bool = False, update_fields: Any = No
         announce(user_id=instance.pk)
 
 
-@receiver(user_logged_out)
-def _signed_out(user: Model | None, **_: Any) -> None:
-    if isinstance(user, User):
-        announce(user_id=user.pk)
+@receiver(post_delete, sender=Session)
+def _signed_out(instance: Session, **_: Any) -> None:
+    """Django's own signal of it comes while the session is still good."""
+    user_id = instance.get_decoded().get(SESSION_KEY)
+    if user_id and instance.expire_date > timezone.now():
+        announce(user_id=uuid.UUID(user_id))

@@ -32,12 +32,25 @@ def make_default(model: Model) -> None:
     model.is_default = True
 
 
+def fill_unknown(model: Model, known: KnownModel) -> None:
+    """Sizes and prices nobody has entered; what is there stays."""
+    facts = {
+        "context_window": known.context_window,
+        "max_output": known.max_output,
+        "prices": known.prices,
+    }
+    news = {name: fact for name, fact in facts.items() if fact and getattr(model, name) is None}
+    if news:
+        Model.objects.filter(pk=model.pk).update(**news)
+
+
 def _described(known: KnownModel) -> dict[str, object]:
     supported = known.supports.split()
     return {
         "label": known.label,
         "context_window": known.context_window,
         "max_output": known.max_output,
+        "prices": dict(known.prices) if known.prices else None,
         **{
             f"supports_{ability}": ability in supported
             for ability in ("vision", "tools", "reasoning", "json")

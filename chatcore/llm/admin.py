@@ -1,6 +1,7 @@
 """Staff pages of the registry. A provider's key goes in and never comes out again."""
 
 import uuid
+from statistics import median
 from typing import Any
 
 from django import forms
@@ -12,19 +13,27 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from chatcore.llm import catalogue, listing
+from chatcore.llm import breakers, candidates, listing, model_facts
 from chatcore.llm.actions import add_models, make_default
-from chatcore.llm.catalogue import KnownModel
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.kinds import kinds
 from chatcore.llm.models import FROM_ENVIRONMENT, Deployment, Fallback, Model, Provider
+from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.refresh import Refreshed, refresh
+from chatcore.llm.services import SERVICES
+from chatcore.llm.traffic import DeploymentHealth
 from chatcore.security.fields import Unreadable
 
 LIST_TIMEOUT = 40.0
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
-    kind = forms.ChoiceField()
+    service = forms.ChoiceField(
+        required=False,
+        choices=[("", "another"), *((each.name, each.label) for each in SERVICES.values())],
+        help_text="Fills in kind, address and options, where the address is empty.",
+    )
+    kind = forms.ChoiceField(required=False)
     new_credential = forms.CharField(
         label="Key",
         required=False,
@@ -46,6 +55,20 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
             for each in known.values()
         )
 
+    def clean(self) -> dict[str, Any]:
+        """A service that was chosen says what was left out."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        service = SERVICES.get(given.get("service", ""))
+        if service and (service.own_address or not given.get("base_url")):
+            given["kind"] = service.kind
+            given["base_url"] = given.get("base_url") or service.base_url
+            given["options"] = {**service.options, **(given.get("options") or {})}
+            if service.own_address and not given["base_url"]:
+                self.add_error("base_url", f"{service.label} has another address for each customer.")
+        elif not given.get("kind"):
+            self.add_error("kind", "Choose a service or a kind.")
+        return given
+
 
 @admin.register(Provider)
 class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -56,8 +79,8 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "base_url")
     show_full_result_count = False
     autocomplete_fields = ("workspace",)
-    fields = ("name", "kind", "base_url", "new_credential", "options", "workspace", "enabled")
-    actions = ("refresh_models",)
+    fields = ("name", "service", "kind", "base_url", "new_credential", "options", "workspace", "enabled")
+    actions = ("choose_models", "refresh_models")
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
         typed = form.cleaned_data.get("new_credential")
@@ -78,13 +101,23 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         page = self.admin_site.admin_view(self.models_page)
         return [path("<uuid:pk>/models/", page, name="llm_provider_models"), *super().get_urls()]
 
-    @admin.action(description="Refresh the list of models")
-    def refresh_models(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
+    @admin.action(description="Choose models")
+    def choose_models(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse | None:
         chosen = list(queryset[:2])
         if len(chosen) == 1:
             return HttpResponseRedirect(reverse("admin:llm_provider_models", args=[chosen[0].pk]))
         self.message_user(request, "Choose one provider at a time.", messages.WARNING)
         return None
+
+    @admin.action(description="Refresh the list of models")
+    def refresh_models(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        for provider in queryset:
+            try:
+                self.message_user(request, _told(provider, refresh(provider)))
+            except ProviderError as error:
+                self.message_user(request, f"{provider}: {error.words} ({error})", messages.ERROR)
+            except Unreadable as error:
+                self.message_user(request, f"{provider}: {error.detail}", messages.ERROR)
 
     def models_page(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         """What the provider lists, to choose from."""
@@ -93,7 +126,10 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             typed = request.POST.get("typed", "").split()
-            added = add_models(provider, [_known(name) for name in [*request.POST.getlist("name"), *typed]])
+            chosen = [model_facts.known_model(name) for name in [*request.POST.getlist("name"), *typed]]
+            # What staff chose is taken, whatever the map thinks of it.
+            described = {each.name: each for each in model_facts.described(_without_key(provider), chosen)}
+            added = add_models(provider, [described.get(each.name, each) for each in chosen])
             self.message_user(
                 request, f"{provider} now has {', '.join(map(str, added)) or 'no further models'}."
             )
@@ -111,6 +147,25 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "admin/llm/provider/models.html", context)
 
 
+def _without_key(provider: Provider) -> ProviderSettings:
+    return ProviderSettings(provider.kind, provider.base_url, "", provider.options)
+
+
+def _told(provider: Provider, news: Refreshed) -> str:
+    parts = [
+        f"{what}: {', '.join(names)}"
+        for what, names in (
+            ("added", news.added),
+            ("no longer listed", news.vanished),
+            ("listed again", news.returned),
+        )
+        if names
+    ]
+    if news.offered:
+        parts.append(f"{len(news.offered)} new ones are too many to add unasked; choose on its Models page")
+    return f"{provider}: {'; '.join(parts) or 'nothing has changed'}."
+
+
 def _listed(provider: Provider) -> tuple[list[str], str]:
     """The names, and what went wrong."""
     try:
@@ -119,12 +174,6 @@ def _listed(provider: Provider) -> tuple[list[str], str]:
         return [], f"{error.words} ({error})"
     except Unreadable as error:
         return [], error.detail
-
-
-def _known(upstream_name: str) -> KnownModel:
-    found = (model for account in catalogue.ACCOUNTS for model in account.models)
-    same = (model for model in found if model.upstream_name == upstream_name)
-    return next(same, KnownModel(upstream_name, upstream_name))
 
 
 class DeploymentInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -168,15 +217,86 @@ class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Deployment)
 class DeploymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("upstream_name", "model", "provider", "priority", "weight", "enabled")
-    list_filter = ("enabled", "provider")
+    list_display = (
+        "upstream_name",
+        "model",
+        "provider",
+        "priority",
+        "weight",
+        "enabled",
+        "breaker",
+        "vanished_at",
+    )
+    list_filter = ("enabled", ("vanished_at", admin.EmptyFieldListFilter), "provider")
     list_editable = ("priority", "weight", "enabled")
     search_fields = ("upstream_name", "model__name", "provider__name")
     show_full_result_count = False
     autocomplete_fields = ("model", "provider")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return _without_credentials(super().get_queryset(request))
+        return _without_credentials(super().get_queryset(request)).select_related("health")
+
+    @admin.display(ordering="health__open_until")
+    def breaker(self, deployment: Deployment) -> str:
+        health = candidates.health_of(deployment)
+        return breakers.state_of(health) if health else "closed"
+
+
+@admin.register(DeploymentHealth)
+class DeploymentHealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """To be read; the one thing to do is to close breakers."""
+
+    list_display = ("deployment", "state", "reason", "failures", "failed_at", "open_until", "first_token")
+    list_filter = (("open_until", admin.EmptyFieldListFilter), "code")
+    search_fields = ("deployment__upstream_name", "deployment__model__name", "deployment__provider__name")
+    show_full_result_count = False
+    ordering = ("open_until", "-failed_at")
+    fields = (
+        "deployment",
+        "state",
+        "code",
+        "detail",
+        "failures",
+        "failed_at",
+        "opened_at",
+        "open_until",
+        "probing_until",
+        "first_token",
+    )
+    readonly_fields = fields
+    actions = ("close_breakers",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeploymentHealth]:
+        healths: QuerySet[DeploymentHealth] = super().get_queryset(request)
+        related = healths.select_related("deployment__model", "deployment__provider")
+        return related.defer("deployment__provider__credential")
+
+    @admin.display(ordering="open_until")
+    def state(self, health: DeploymentHealth) -> str:
+        return breakers.state_of(health)
+
+    @admin.display(ordering="code")
+    def reason(self, health: DeploymentHealth) -> str:
+        return f"{health.code}: {health.detail}" if health.detail else health.code
+
+    @admin.display(description="first token (median)")
+    def first_token(self, health: DeploymentHealth) -> str:
+        return f"{median(health.latencies):.2f} s" if health.latencies else "not measured"
+
+    @admin.action(description="Close the breaker", permissions=["change"])
+    def close_breakers(self, request: HttpRequest, queryset: QuerySet[DeploymentHealth]) -> None:
+        closed = breakers.close(queryset)
+        self.message_user(request, f"{closed} closed: these deployments are asked again.")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: DeploymentHealth | None = None,  # noqa: ARG002
+    ) -> bool:
+        return False
 
 
 def _without_credentials(deployments: QuerySet[Deployment]) -> QuerySet[Deployment]:

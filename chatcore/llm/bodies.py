@@ -11,6 +11,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 ModelName = Annotated[str, Field(min_length=1, max_length=150)]
 Count = Annotated[int, Field(ge=1, le=2_000_000_000)]
 Role = Literal["owner", "admin", "member", "guest"]
+Strategy = Literal["weighted", "least_busy", "lowest_latency", "cheapest"]
 ABSENT: Any = None
 
 
@@ -57,6 +58,11 @@ class ModelChanges(Body):
         description='For a million tokens: {"currency": "USD", "input": 1.25, "output": 10, "cached": 0.1}. '
         "Null: unknown, which is not free.",
     )
+    strategy: Strategy = Field(
+        ABSENT,
+        description="Which of its deployments of one priority is asked first: by weight, the one with the fewest "
+        "answers under way, the shortest median time to the first token, or the lowest price.",
+    )
     default_params: dict[str, Any] = Field(ABSENT, description="Parameters of every request that has no own.")
     visible_to: list[Role] = Field(
         ABSENT, max_length=4, description="Roles that may choose it; []: everybody."
@@ -89,6 +95,9 @@ class DeploymentChanges(Body):
     max_concurrent: Count | None = Field(ABSENT, description="Requests at the same time; null: no limit.")
     rpm: Count | None = Field(ABSENT, description="Requests a minute; null: no limit.")
     tpm: Count | None = Field(ABSENT, description="Tokens a minute; null: no limit.")
+    prices: dict[str, Any] | None = Field(
+        ABSENT, description="Where they differ from the model's; null: they do not."
+    )
     enabled: StrictBool = ABSENT
 
 

@@ -3,14 +3,20 @@
 The names age. That does no harm: where an account lists its models, only those it lists are taken.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from chatcore.llm.services import SERVICES, Service
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """`name` is what people choose, `upstream` what the provider calls it ("": the same). Sizes in tokens."""
+    """`name` is what people choose, `upstream` what the provider calls it ("": the same). Sizes in tokens.
+
+    `prices` are as the table Model has them; None is unknown.
+    """
 
     name: str
     label: str
@@ -18,6 +24,7 @@ class KnownModel:
     max_output: int | None = None
     supports: str = ""
     upstream: str = ""
+    prices: Mapping[str, Any] | None = None
 
     @property
     def upstream_name(self) -> str:
@@ -29,17 +36,25 @@ class Account:
     """A provider that one variable, holding its key, opens."""
 
     variable: str
-    name: str
-    kind: str
-    base_url: str
+    service: Service
     models: tuple[KnownModel, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.service.label
 
     @property
     def lists(self) -> bool:
         """Its API says in no time what it has. Of the others LiteLLM would have to be started."""
-        return self.kind == "openai" and "models" not in self.options
+        return self.service.kind == "openai" and "models" not in self.service.options
 
+
+# Names of models that do not hold conversations.
+OTHER_USES = re.compile(
+    r"embed|whisper|tts|audio|speech|voice|realtime|transcri|image|dall-e|sora|video|moderation|rerank|guard"
+    r"|ocr|babbage|davinci|instruct-0914|search-api|deep-research|clip",
+    re.IGNORECASE,
+)
 
 K, M = 1024, 1_000_000
 ALL = "vision tools reasoning json"
@@ -81,42 +96,32 @@ DEMO_MODEL = KnownModel("demo", "Demo", supports="")
 
 # In the order in which the first model of one of them becomes the default.
 ACCOUNTS = (
-    Account("OPENAI_API_KEY", "OpenAI", "openai", "https://api.openai.com/v1", OPENAI_MODELS),
-    Account("ANTHROPIC_API_KEY", "Anthropic", "litellm", "", _CLAUDE, {"vendor": "anthropic"}),
-    Account("GEMINI_API_KEY", "Google Gemini", "litellm", "", _GEMINI, {"vendor": "gemini"}),
+    Account("OPENAI_API_KEY", SERVICES["openai"], OPENAI_MODELS),
+    Account("ANTHROPIC_API_KEY", SERVICES["anthropic"], _CLAUDE),
+    Account("GEMINI_API_KEY", SERVICES["gemini"], _GEMINI),
     Account(
         "MISTRAL_API_KEY",
-        "Mistral",
-        "openai",
-        "https://api.mistral.ai/v1",
+        SERVICES["mistral"],
         (
             KnownModel("mistral-large-latest", "Mistral Large", 256 * K, None, "vision tools json"),
             KnownModel("mistral-medium-latest", "Mistral Medium", 256 * K, None, ALL),
             KnownModel("mistral-small-latest", "Mistral Small", 256 * K, None, ALL),
             KnownModel("codestral-latest", "Codestral", 128_000, None, "tools json"),
         ),
-        # It sends its usage anyway, and refuses fields it does not know.
-        {"include_usage": False},
     ),
     Account(
         "GROQ_API_KEY",
-        "Groq",
-        "openai",
-        "https://api.groq.com/openai/v1",
+        SERVICES["groq"],
         (_GPT_OSS, KnownModel("openai/gpt-oss-20b", "GPT-OSS 20B", 128 * K, 64 * K, THINKS)),
     ),
     Account(
         "OPENROUTER_API_KEY",
-        "OpenRouter",
-        "openai",
-        "https://openrouter.ai/api/v1",
+        SERVICES["openrouter"],
         (KnownModel("openrouter/auto", "OpenRouter Auto", supports=ALL), _GPT_OSS),
     ),
     Account(
         "DEEPSEEK_API_KEY",
-        "DeepSeek",
-        "openai",
-        "https://api.deepseek.com/v1",
+        SERVICES["deepseek"],
         (
             KnownModel("deepseek-chat", "DeepSeek Chat", 128 * K, 8 * K, "tools json"),
             KnownModel("deepseek-reasoner", "DeepSeek Reasoner", 128 * K, 64 * K, THINKS),
@@ -125,9 +130,7 @@ ACCOUNTS = (
     ),
     Account(
         "XAI_API_KEY",
-        "xAI",
-        "openai",
-        "https://api.x.ai/v1",
+        SERVICES["xai"],
         (
             KnownModel("grok-4.7", "Grok 4.7", 500_000, None, ALL),
             KnownModel("grok-code-fast-1", "Grok Code Fast", 256_000, None, ALL),
@@ -135,31 +138,23 @@ ACCOUNTS = (
     ),
     Account(
         "COHERE_API_KEY",
-        "Cohere",
-        "litellm",
-        "",
+        SERVICES["cohere"],
         (
             KnownModel("command-a-plus-05-2026", "Command A+", 128_000, 64_000, ALL),
             KnownModel("command-a-03-2025", "Command A", 256_000, 8_000, "tools json"),
         ),
-        {"vendor": "cohere_chat"},
     ),
     Account(
         "TOGETHER_API_KEY",
-        "Together AI",
-        "openai",
-        "https://api.together.xyz/v1",
+        SERVICES["together"],
         (_GPT_OSS, KnownModel("zai-org/GLM-5.3", "GLM 5.3", M, 128_000, THINKS)),
     ),
     Account(
         "PERPLEXITY_API_KEY",
-        "Perplexity",
-        "openai",
-        "https://api.perplexity.ai",
+        SERVICES["perplexity"],
         (
             KnownModel("sonar-pro", "Sonar Pro", 200_000, 8_000, "json"),
             KnownModel("sonar", "Sonar", 128_000, None, "json"),
         ),
-        {"include_usage": False, "models": ["sonar-pro", "sonar", "sonar-reasoning-pro"]},
     ),
 )

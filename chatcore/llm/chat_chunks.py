@@ -1,24 +1,18 @@
 """OpenAI's chat completion answers, streamed or whole, as events.
 
-Fields read: `choices[0].delta` (or `.message`) with `content`, `refusal`, `reasoning_content` or `reasoning`,
-`tool_calls`; `finish_reason`; `usage`; `error`. Everything else servers send is passed over.
+Fields read: `choices[0].delta` (or `.message`) with `content`, `refusal`, `reasoning_content`, `reasoning` or
+`reasoning_details`, `tool_calls`; `finish_reason`; `usage`; `error`. Everything else servers send is passed over.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from chatcore.llm import failures
 from chatcore.llm.errors import ProviderError
-from chatcore.llm.types import (
-    Finished,
-    FinishReason,
-    ModelEvent,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from chatcore.llm.think_tags import ThinkTags
+from chatcore.llm.tool_fragments import ToolFragments, text_in
+from chatcore.llm.types import Finished, FinishReason, ModelEvent, ReasoningDelta, TextDelta, Usage
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "length": "length",
@@ -34,13 +28,16 @@ NOTHING: tuple[ModelEvent, ...] = ()
 
 
 class AnswerReader:
-    """Reads the payloads of one answer in order; afterwards says how it ended."""
+    """Reads the payloads of one answer in order; afterwards says how it ended. `dropped` is for Finished."""
 
-    __slots__ = ("_broken", "_finish", "_usage", "done", "read_any")
+    __slots__ = ("_broken", "_finish", "_tags", "_tools", "_usage", "done", "dropped", "read_any")
 
     def __init__(self) -> None:
         self.done = False
         self.read_any = False
+        self.dropped: tuple[str, ...] = ()
+        self._tags: ThinkTags | None = ThinkTags()
+        self._tools = ToolFragments()
         self._broken = b""
         self._finish = ""
         self._usage: Usage | None = None
@@ -88,9 +85,11 @@ class AnswerReader:
             raise ProviderError("cut_off", "the connection closed in the middle of a chunk")
         if not self.finished:
             raise ProviderError("cut_off", "the connection closed before the answer was finished")
+        if self._tags:
+            yield from self._tags.rest()
         if self._usage:
             yield self._usage
-        yield Finished(FINISH_REASONS.get(self._finish, "stop"))
+        yield Finished(FINISH_REASONS.get(self._finish, "stop"), self.dropped)
 
     def _events(self, chunk: Any, where: str) -> Sequence[ModelEvent]:
         if chunk.get("error"):
@@ -105,7 +104,10 @@ class AnswerReader:
         if reason:
             self._end(reason, choice)
         part = choice.get(where)
-        return message_events(part) if part else NOTHING
+        if not part:
+            return NOTHING
+        events = self._message_events(part)
+        return events if self._tags is None else list(self._without_tags(events, self._tags))
 
     def _end(self, reason: str, choice: dict[str, Any]) -> None:
         if reason == "error":
@@ -119,30 +121,46 @@ class AnswerReader:
             raise ValueError("no choices")
         return NOTHING
 
+    def _message_events(self, part: dict[str, Any]) -> Sequence[ModelEvent]:
+        """The events in a delta or a message. Most deltas are one piece of text: that is looked for first."""
+        text = part.get("content")
+        if type(text) is str and text and (len(part) == 1 or (len(part) == 2 and "role" in part)):
+            return (TextDelta(text),)
+        return list(self._all_events(part))
 
-def message_events(part: dict[str, Any]) -> Sequence[ModelEvent]:
-    """The events in a delta or a message. Most deltas are one piece of text: that is looked for first."""
-    text = part.get("content")
-    if type(text) is str and text and (len(part) == 1 or (len(part) == 2 and "role" in part)):
-        return (TextDelta(text),)
-    return list(_all_events(part))
+    def _all_events(self, part: dict[str, Any]) -> Iterator[ModelEvent]:
+        reasoning = part.get("reasoning_content") or part.get("reasoning")
+        if reasoning:
+            yield ReasoningDelta(text_in(reasoning))
+        else:
+            yield from _detailed_reasoning(part.get("reasoning_details") or ())
+        content = part.get("content")
+        if isinstance(content, list):
+            for item in content:
+                yield from _item_events(item)
+        elif content:
+            yield TextDelta(text_in(content))
+        refusal = part.get("refusal")
+        if refusal:
+            yield TextDelta(text_in(refusal))
+        for position, call in enumerate(part.get("tool_calls") or ()):
+            yield self._tools.read(call, position)
+
+    def _without_tags(self, events: Sequence[ModelEvent], tags: ThinkTags) -> Iterator[ModelEvent]:
+        for event in events:
+            if isinstance(event, TextDelta) and not tags.settled:
+                yield from tags.read(event.text)
+            else:
+                yield event
+        if tags.settled:
+            self._tags = None
 
 
-def _all_events(part: dict[str, Any]) -> Iterator[ModelEvent]:
-    reasoning = part.get("reasoning_content") or part.get("reasoning")
-    if reasoning:
-        yield ReasoningDelta(_string(reasoning))
-    content = part.get("content")
-    if isinstance(content, list):
-        for item in content:
-            yield from _item_events(item)
-    elif content:
-        yield TextDelta(_string(content))
-    refusal = part.get("refusal")
-    if refusal:
-        yield TextDelta(_string(refusal))
-    for position, call in enumerate(part.get("tool_calls") or ()):
-        yield _tool_call(call, position)
+def _detailed_reasoning(details: Iterable[dict[str, Any]]) -> Iterator[ModelEvent]:
+    """Reasoning as a list of typed parts: text and summaries are told, encrypted parts are not."""
+    for detail in details:
+        if said := detail.get("text") or detail.get("summary"):
+            yield ReasoningDelta(text_in(said))
 
 
 def _item_events(item: dict[str, Any]) -> Iterator[ModelEvent]:
@@ -150,27 +168,9 @@ def _item_events(item: dict[str, Any]) -> Iterator[ModelEvent]:
     if item.get("type") == "thinking":
         thinking = item["thinking"]
         pieces = [thinking] if isinstance(thinking, str) else [piece["text"] for piece in thinking]
-        yield from (ReasoningDelta(_string(piece)) for piece in pieces if piece)
+        yield from (ReasoningDelta(text_in(piece)) for piece in pieces if piece)
     elif item.get("text"):
-        yield TextDelta(_string(item["text"]))
-
-
-def _tool_call(call: dict[str, Any], position: int) -> ToolCallDelta:
-    function = call.get("function") or {}
-    arguments = function.get("arguments") or ""
-    return ToolCallDelta(
-        index=int(call.get("index", position)),
-        id=_string(call.get("id") or ""),
-        name=_string(function.get("name") or ""),
-        # Some servers send the arguments as the object they stand for.
-        arguments=json.dumps(arguments) if isinstance(arguments, dict) else _string(arguments),
-    )
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} where text belongs")
-    return value
+        yield TextDelta(text_in(item["text"]))
 
 
 def read_usage(chunk: dict[str, Any]) -> Usage | None:
@@ -180,11 +180,13 @@ def read_usage(chunk: dict[str, Any]) -> Usage | None:
         return None
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
-    cached = _count(prompt.get("cached_tokens"))
+    # DeepSeek's name of it, and Moonshot's place for it.
+    others = usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
+    cached = next((n for n in map(_count, (prompt.get("cached_tokens"), *others)) if n is not None), None)
     counts = Usage(
         input_tokens=_count(usage.get("prompt_tokens")),
         output_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=cached if cached is not None else _count(usage.get("prompt_cache_hit_tokens")),
+        cached_tokens=cached,
         reasoning_tokens=_count(completion.get("reasoning_tokens")),
     )
     return None if counts.input_tokens is None and counts.output_tokens is None else counts

@@ -23,7 +23,7 @@ class DemoProvider:
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         said = tuple(turn.text for turn in request.turns if turn.role == "user")
-        text = demo_answers.title(said) if request.purpose == "title" else demo_answers.answer(said)
+        text = demo_answers.answer(said) if request.purpose == "reply" else demo_answers.title(said)
         tokens = TOKEN.findall(text)
         loop = asyncio.get_running_loop()
         due = loop.time()

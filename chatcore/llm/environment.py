@@ -9,6 +9,7 @@ from chatcore.llm import catalogue
 from chatcore.llm.catalogue import KnownModel
 from chatcore.llm.native import OPENAI
 from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.services import Service
 
 logger = logging.getLogger(__name__)
 OLLAMA = "http://127.0.0.1:11434"
@@ -36,7 +37,7 @@ def detect(environ: Mapping[str, str]) -> list[Found]:
     found = [
         Found(
             account.name,
-            ProviderSettings(account.kind, account.base_url, values[account.variable], account.options),
+            _settings(account.service, values[account.variable]),
             account.models,
             account.variable,
             account.lists,
@@ -45,6 +46,10 @@ def detect(environ: Mapping[str, str]) -> list[Found]:
         if account.variable in values and not (account.name == "OpenAI" and "OPENAI_BASE_URL" in values)
     ]
     return [*found, *_azure(values), *_bedrock(values), *_vertex(values), *_compatible(values)]
+
+
+def _settings(service: Service, key: str) -> ProviderSettings:
+    return ProviderSettings(service.kind, service.base_url, key, service.options)
 
 
 def ollama(address: str) -> Found:

@@ -1,6 +1,7 @@
 """What goes wrong with a provider, in one vocabulary for all of them."""
 
 from collections.abc import Mapping
+from math import ceil
 from types import MappingProxyType
 
 MAX_DETAIL = 500
@@ -26,10 +27,24 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "cut_off": "The provider's answer broke off before its end. Try again to get all of it.",
         "garbage": "The provider answered something that cannot be read. "
         "Try again, or choose another model; if it happens again, tell the staff.",
+        "busy": "All places at this model's providers are taken. Wait a moment and try again, or choose another model.",
+        "circuit_open": "This model's providers failed a moment ago and rest now. Try again, or choose another model.",
         "empty": "The model answered nothing. Try again, or word the message differently.",
     }
 )
-RETRYABLE = frozenset({"rate_limited", "overloaded", "unavailable", "timeout", "cut_off", "garbage", "empty"})
+RETRYABLE = frozenset(
+    {
+        "busy",
+        "circuit_open",
+        "cut_off",
+        "empty",
+        "garbage",
+        "overloaded",
+        "rate_limited",
+        "timeout",
+        "unavailable",
+    }
+)
 
 
 class ProviderError(Exception):
@@ -59,6 +74,11 @@ class ProviderError(Exception):
 
     @property
     def words(self) -> str:
+        if self.code == "circuit_open" and self.retry_after:
+            return (
+                "This model's providers failed a moment ago. "
+                f"They are tried again in {ceil(self.retry_after)} seconds; until then, choose another model."
+            )
         return WORDS[self.code]
 
     def without(self, secret: str) -> "ProviderError":

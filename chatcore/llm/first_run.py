@@ -1,15 +1,14 @@
 """Turns what is found around us (keys in the environment, an Ollama) into providers; else there is the demo."""
 
 import os
-import re
 from collections.abc import Sequence
 
 from django.db import transaction
 
 from chatcore import env
-from chatcore.llm import catalogue, listing
+from chatcore.llm import catalogue, listing, model_facts
 from chatcore.llm.actions import add_models, make_default
-from chatcore.llm.catalogue import KnownModel
+from chatcore.llm.catalogue import OTHER_USES, KnownModel
 from chatcore.llm.environment import OLLAMA, Found, detect, ollama
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
@@ -21,12 +20,6 @@ __all__ = ["detect", "register_environment_providers"]
 LIST_TIMEOUT = 2.0
 MOST_MODELS = 8
 MOST_LOCAL_MODELS = 50
-# Names of models that do not hold conversations.
-OTHER_USES = re.compile(
-    r"embed|whisper|tts|audio|speech|voice|realtime|transcri|image|dall-e|sora|video|moderation|rerank|guard"
-    r"|ocr|babbage|davinci|instruct-0914|search-api|deep-research|clip",
-    re.IGNORECASE,
-)
 
 
 def register_environment_providers() -> list[str]:
@@ -105,6 +98,7 @@ def _register(found: Found, models: Sequence[KnownModel]) -> list[Model]:
             "options": options,
         },
     )
+    models = model_facts.described(found.settings, models)
     return add_models(row, models) if made or not row.deployments.exists() else []
 
 

@@ -3,8 +3,8 @@
 Beside us it would cost 4 s, 190 MB and stalls of the event loop. It speaks JSON, one value a line:
 
 - in: `{"id", "do": "stream" | "models" | "cancel", …}`
-- out: `[id, kind, value]`, where kind is text, reasoning, tool, usage, finish, models or error; the last
-  three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
+- out: `[id, kind, value]`, where kind is dropped (names of parameters), text, reasoning, tool, usage, finish,
+  models or error; the last three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
 
 It ends when its input ends, and dies with the process that started it.
 """
@@ -18,7 +18,7 @@ import signal
 import sys
 from typing import Any
 
-from chatcore.llm import failures
+from chatcore.llm import failures, litellm_cohere
 
 PR_SET_PDEATHSIG = 1
 LONGEST_REQUEST = 64 * 1024 * 1024
@@ -35,6 +35,9 @@ CODES = {
     "APIResponseValidationError": "garbage",
     "LiteLLMUnknownProvider": "not_found",
 }
+
+# Their usage does not tell reasoning from text: what LiteLLM says of it is its own guess.
+SILENT_ON_REASONING = ("anthropic/", "bedrock/")
 
 
 class Child:
@@ -72,6 +75,8 @@ class Child:
             await self._send(number, "error", explained(error))
 
     async def _stream(self, number: int, message: dict[str, Any]) -> None:
+        if dropped := self._not_supported(message):
+            await self._send(number, "dropped", dropped)
         chunks = await self._litellm.acompletion(
             model=message["model"],
             messages=message["messages"],
@@ -90,13 +95,15 @@ class Child:
                     finish = choice.finish_reason or finish
                     await self._send_delta(number, choice.delta)
                 if usage := getattr(chunk, "usage", None):
-                    await self._send(number, "usage", counts(usage))
+                    await self._send(number, "usage", counts(usage, _reported(chunks), message["model"]))
         finally:
             await chunks.aclose()
-        if _ended_early(chunks):
+        if not _ended_early(chunks):
+            await self._send(number, "finish", finish)
+        elif getattr(chunks, "chunks", None):
             await self._send(number, "error", {"code": "cut_off", "detail": "no finish reason came"})
         else:
-            await self._send(number, "finish", finish)
+            await self._send(number, "error", {"code": "garbage", "detail": "nothing that can be read"})
 
     async def _send_delta(self, number: int, delta: Any) -> None:
         if reasoning := getattr(delta, "reasoning_content", None):
@@ -107,6 +114,12 @@ class Child:
             function = call.function
             fragment = [call.index or 0, call.id or "", function.name or "", function.arguments or ""]
             await self._send(number, "tool", fragment)
+
+    def _not_supported(self, message: dict[str, Any]) -> list[str]:
+        """The parameters LiteLLM will leave out: `drop_params` does so without a word."""
+        supported = self._litellm.get_supported_openai_params(message["model"])
+        names = message["params"].keys() - {"user"}
+        return sorted(names - set(supported)) if supported else []
 
     def _models(self, vendor: str, access: dict[str, Any]) -> list[str]:
         names: list[str] = self._litellm.get_valid_models(
@@ -142,14 +155,23 @@ def _ended_early(chunks: Any) -> bool:
     return received is None and getattr(chunks, "intermittent_finish_reason", None) is None
 
 
-def counts(usage: Any) -> dict[str, int | None]:
+def _reported(chunks: Any) -> Any:
+    """The last usage the vendor itself sent; None where LiteLLM has counted with a tokenizer of its own."""
+    kept = [getattr(chunk, "usage", None) for chunk in getattr(chunks, "chunks", ())]
+    return next((usage for usage in reversed(kept) if usage), None)
+
+
+def counts(usage: Any, reported: Any, model: str) -> dict[str, int | bool | None]:
+    """The arguments of Usage. What LiteLLM made up for lack of a report is marked, or left out."""
     prompt = getattr(usage, "prompt_tokens_details", None)
-    completion = getattr(usage, "completion_tokens_details", None)
+    completion = getattr(reported, "completion_tokens_details", None)
+    says_reasoning = not ("claude" in model or model.startswith(SILENT_ON_REASONING))
     return {
         "input_tokens": getattr(usage, "prompt_tokens", None),
         "output_tokens": getattr(usage, "completion_tokens", None),
-        "cached_tokens": getattr(prompt, "cached_tokens", None),
-        "reasoning_tokens": getattr(completion, "reasoning_tokens", None),
+        "cached_tokens": getattr(prompt, "cached_tokens", None) if reported else None,
+        "reasoning_tokens": getattr(completion, "reasoning_tokens", None) if says_reasoning else None,
+        "estimated": reported is None,
     }
 
 
@@ -209,6 +231,7 @@ def main() -> None:
     litellm.suppress_debug_info = True
     litellm.disable_streaming_logging = True
     litellm.turn_off_message_logging = True
+    litellm_cohere.repair(litellm)
     asyncio.run(run(litellm, output))
 
 

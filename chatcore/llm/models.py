@@ -9,6 +9,7 @@ from django.db import models
 
 from chatcore.accounts.models import Membership, Workspace
 from chatcore.ids import uuid7
+from chatcore.llm import traffic  # noqa: F401 (further tables)
 from chatcore.llm.kinds import kinds
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
@@ -81,6 +82,14 @@ class Provider(models.Model):
 class Model(models.Model):
     """The name a person picks. It answers through its deployments, or else through its fallbacks."""
 
+    class Strategy(models.TextChoices):
+        """How deployments of one priority are ordered; what comes out equal is drawn by weight."""
+
+        WEIGHTED = "weighted", "Weighted: each in proportion to its weight"
+        LEAST_BUSY = "least_busy", "Least busy: fewest answers under way"
+        LOWEST_LATENCY = "lowest_latency", "Lowest latency: shortest median time to the first token"
+        CHEAPEST = "cheapest", "Cheapest: an unknown price comes last"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = _workspace()
     name = models.CharField(max_length=150, help_text="What API clients call it.")
@@ -98,6 +107,13 @@ class Model(models.Model):
         "Empty is unknown, which is not free.",
     )
     default_params = models.JSONField(default=dict, blank=True)
+    strategy = models.CharField(
+        max_length=20,
+        choices=Strategy.choices,
+        default=Strategy.WEIGHTED,
+        db_default=Strategy.WEIGHTED,
+        help_text="Which of its deployments of one priority is asked first.",
+    )
     visible_to = ArrayField(
         models.CharField(max_length=10, choices=Membership.Role.choices),
         default=list,
@@ -125,6 +141,10 @@ class Model(models.Model):
                 condition=models.Q(is_default=True),
                 name="model_one_default",
                 nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=models.Q(strategy__in=["weighted", "least_busy", "lowest_latency", "cheapest"]),
+                name="model_strategy_known",
             ),
         ]
 
@@ -167,6 +187,7 @@ class Deployment(models.Model):
     """One way to reach a model through one provider. Lower priorities come first; weights share one priority.
 
     `max_concurrent`, `rpm` and `tpm` (requests and tokens a minute) are limits of the account; empty is none.
+    `vanished_at`: since when the provider's list lacks it. It is asked all the same: lists leave out aliases.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -175,10 +196,20 @@ class Deployment(models.Model):
     upstream_name = models.CharField(max_length=200, help_text="What the provider calls the model.")
     priority = models.PositiveSmallIntegerField(default=0, help_text="Lower is tried first.")
     weight = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
-    max_concurrent = models.PositiveIntegerField(null=True, blank=True)
-    rpm = models.PositiveIntegerField("requests a minute", null=True, blank=True)
-    tpm = models.PositiveIntegerField("tokens a minute", null=True, blank=True)
+    max_concurrent = models.PositiveIntegerField(
+        "requests at a time", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    rpm = models.PositiveIntegerField(
+        "requests a minute", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    tpm = models.PositiveIntegerField(
+        "tokens a minute", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    prices = models.JSONField(
+        null=True, blank=True, help_text="Where they differ from the model's, in the same form and currency."
+    )
     enabled = models.BooleanField(default=True)
+    vanished_at = models.DateTimeField("no longer listed since", null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -193,6 +224,10 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.upstream_name} at {self.provider}"
+
+    @property
+    def is_limited(self) -> bool:
+        return any(limit is not None for limit in (self.max_concurrent, self.rpm, self.tpm))
 
     def clean(self) -> None:
         owner: Any = self.provider.workspace_id

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import aiohttp
 from django.conf import settings as django_settings
 
-from chatcore.llm import failures, http_body, parameters
+from chatcore.llm import failures, http_body
 from chatcore.llm.chat_chunks import AnswerReader
 from chatcore.llm.errors import ProviderError
+from chatcore.llm.native_dialect import MOST_LESSONS, Dialect
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.sse import LineReader, payloads
 from chatcore.llm.types import ModelEvent, ModelRequest
@@ -35,7 +36,7 @@ class NativeProvider:
     LABEL: ClassVar[str] = "OpenAI-compatible"
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "api_version": "Azure's api-version; turns on its addresses and its api-key header",
-        "include_usage": "false for servers that refuse stream_options",
+        "include_usage": "false for servers that are not to be asked for their usage",
         "max_tokens_field": "name of the output limit: max_tokens or max_completion_tokens",
         "system_role": "system or developer",
         "send_user": "true to pass on an opaque name of the asking person",
@@ -51,6 +52,7 @@ class NativeProvider:
             raise ProviderError("not_found", problem)
         self._options = settings.options
         self._secret = settings.credential
+        self._dialect = Dialect(settings.options, official=self._base == OPENAI)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=django_settings.MODEL_CONNECT_TIMEOUT),
@@ -62,7 +64,7 @@ class NativeProvider:
         reader, lines = AnswerReader(), LineReader()
         response: aiohttp.ClientResponse | None = None
         try:
-            response = await self._post(request)
+            response, reader.dropped = await self._answer(request)
             content = response.content
             chunk = await http_body.beginning(content)
             if chunk[:1] in {b"{", b"["}:
@@ -91,7 +93,8 @@ class NativeProvider:
         try:
             async with asyncio.timeout(LIST_TIMEOUT), self._get(self._list_url()) as response:
                 if response.status != 200:
-                    raise await _refusal(response)
+                    error, _ = await _refusal(response)
+                    raise error
                 return _names(await http_body.whole(response.content, MAX_WHOLE))
         except TROUBLE as error:
             raise _failure(error, answered=False).without(self._secret) from None
@@ -99,21 +102,33 @@ class NativeProvider:
     async def close(self) -> None:
         await self._session.close()
 
-    async def _post(self, request: ModelRequest) -> aiohttp.ClientResponse:
-        """The 200 answer to the request.
+    async def _answer(self, request: ModelRequest) -> tuple[aiohttp.ClientResponse, tuple[str, ...]]:
+        """The 200 answer, and the parameters it was asked without."""
+        for _ in range(MOST_LESSONS):
+            body = self._dialect.body(request)
+            response = await self._post(self._chat_url(request.model), body)
+            if response.status == 200:
+                return response, self._dialect.dropped(request, body)
+            async with response:
+                error, said = await _refusal(response)
+            if not self._dialect.learns(body, error, said):
+                break
+        raise error
+
+    async def _post(self, url: str, body: dict[str, Any]) -> aiohttp.ClientResponse:
+        """The answer, whatever its status.
 
         A server may close an idle connection at the moment it is used again. That says nothing about the
         request, so it is sent again over another one; nothing else is tried twice.
         """
-        url = self._chat_url(request.model)
-        body = json.dumps(self._body(request), ensure_ascii=False).encode()
+        data = json.dumps(body, ensure_ascii=False).encode()
         for _ in range(STALE_CONNECTIONS):
             connection = SimpleNamespace(reused=False)
             try:
-                response = await self._session.post(
+                return await self._session.post(
                     url,
                     # aiohttp wants large bodies as files.
-                    data=body if len(body) < LARGE_BODY else io.BytesIO(body),
+                    data=data if len(data) < LARGE_BODY else io.BytesIO(data),
                     headers=self._headers(),
                     allow_redirects=False,
                     trace_request_ctx=connection,
@@ -122,11 +137,6 @@ class NativeProvider:
                 if not connection.reused:
                     raise
                 stale = error
-                continue
-            if response.status == 200:
-                return response
-            async with response:
-                raise await _refusal(response)
         raise stale
 
     def _get(self, url: str) -> Any:
@@ -158,29 +168,6 @@ class NativeProvider:
             headers["Authorization"] = f"Bearer {self._secret}"
         return headers | {str(name): str(value) for name, value in self._options.get("headers", {}).items()}
 
-    def _body(self, request: ModelRequest) -> dict[str, Any]:
-        official = self._base == OPENAI
-        params = parameters.known(request.params)
-        if "max_tokens" in params:
-            usual = "max_completion_tokens" if official else "max_tokens"
-            params[self._options.get("max_tokens_field", usual)] = params.pop("max_tokens")
-        system = self._options.get("system_role", "system")
-        body = {
-            **self._options.get("extra_body", {}),
-            **params,
-            "model": request.model,
-            "messages": [
-                {"role": system if turn.role == "system" else turn.role, "content": turn.text}
-                for turn in request.turns
-            ],
-            "stream": True,
-        }
-        if self._options.get("include_usage", True):
-            body["stream_options"] = {"include_usage": True}
-        if request.user and self._options.get("send_user", official):
-            body["user"] = request.user
-        return body
-
 
 def _patience(reader: AnswerReader) -> float | None:
     if reader.done:
@@ -199,9 +186,10 @@ def _noticing_reuse() -> aiohttp.TraceConfig:
     return trace
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> ProviderError:
+async def _refusal(response: aiohttp.ClientResponse) -> tuple[ProviderError, str]:
+    """The error, and all that was said."""
     body = await http_body.at_most(response.content, MAX_REFUSAL)
-    return failures.of_answer(response.status, body, response.headers)
+    return failures.of_answer(response.status, body, response.headers), body.decode("utf-8", "replace")
 
 
 def _failure(error: Exception, *, answered: bool) -> ProviderError:

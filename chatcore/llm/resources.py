@@ -51,6 +51,7 @@ class ModelResource(BaseModel):
     max_output: int | None = Field(description="Tokens; null: unknown.")
     supports: dict[str, bool]
     prices: dict[str, Any] | None = Field(description="For a million tokens; null: unknown.")
+    strategy: str = Field(description="Which of its deployments of one priority is asked first.")
     default_params: dict[str, Any]
     visible_to: list[str] = Field(description="Roles that may choose it; []: everybody.")
     fallbacks: list[str] = Field(description="Names of models that answer in its place, the first one first.")
@@ -69,6 +70,7 @@ class ModelResource(BaseModel):
             max_output=model.max_output,
             supports=model.supports,
             prices=model.prices,
+            strategy=model.strategy,
             default_params=model.default_params,
             visible_to=model.visible_to,
             fallbacks=[link.to.name for link in model.fallback_links.all()],
@@ -90,6 +92,7 @@ class DeploymentResource(BaseModel):
     max_concurrent: int | None
     rpm: int | None
     tpm: int | None
+    prices: dict[str, Any] | None = Field(description="Where they differ from the model's.")
     shared: bool = Field(description="Its model belongs to all workspaces, and only staff change it.")
     enabled: bool
 
@@ -105,6 +108,7 @@ class DeploymentResource(BaseModel):
             max_concurrent=deployment.max_concurrent,
             rpm=deployment.rpm,
             tpm=deployment.tpm,
+            prices=deployment.prices,
             shared=deployment.model.workspace_id is None,
             enabled=deployment.enabled,
         )

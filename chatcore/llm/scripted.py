@@ -43,14 +43,19 @@ class ScriptedProvider:
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "script": "list of steps that every reply plays",
         "title": "what a request for a title answers",
+        "summary": "what a request for a summary answers",
     }
 
     def __init__(self, settings: ProviderSettings) -> None:
         self._script: Script = settings.options.get("script", DEFAULT)
-        self._title: str = settings.options.get("title", "A scripted title")
+        self._short = {
+            "title": settings.options.get("title", "A scripted title"),
+            "summary": settings.options.get("summary", "A scripted summary"),
+        }
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        script: Script = [{"text": self._title}] if request.purpose == "title" else self._script
+        short = self._short.get(request.purpose)
+        script: Script = self._script if short is None else [{"text": short}]
         for step in script:
             ((name, value),) = step.items()
             if name == "end":

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from chatcore.llm import instances
+from chatcore.llm import instances, line
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class Providers:
         if self._warming:
             self._warming.cancel()
             await asyncio.gather(self._warming, return_exceptions=True)
+        await line.close()
         await instances.close_all()
 
     async def _warm_up(self) -> None:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
-Purpose: TypeAlias = Literal["reply", "title"]
+Purpose: TypeAlias = Literal["reply", "title", "summary"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -79,9 +79,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Always the last event, once; without it the answer was cut off."""
+    """Always the last event, once; without it the answer was cut off.
+
+    `dropped` names the parameters of the request that the provider does not know, and so was not sent.
+    """
 
     reason: FinishReason = "stop"
+    dropped: tuple[str, ...] = ()
 
 
 ModelEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta | Usage | Finished

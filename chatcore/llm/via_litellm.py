@@ -18,6 +18,8 @@ from chatcore.llm.types import (
     Usage,
 )
 
+BEDROCK_ROUTES = ("converse/", "converse_like/", "invoke/", "arn:")
+
 
 class LitellmProvider:
     LABEL: ClassVar[str] = "Other vendors (LiteLLM)"
@@ -25,6 +27,7 @@ class LitellmProvider:
         "vendor": "anthropic, gemini, vertex_ai, bedrock, cohere_chat … (LiteLLM's provider name)",
         "access": "object of further things LiteLLM needs to reach the account, e.g. aws_region_name",
         "models": "list of model names, instead of asking the vendor",
+        "cache_prompts": "false to pay for every prompt of Claude's in full",
     }
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -36,16 +39,20 @@ class LitellmProvider:
         self._access = _access(settings)
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        dropped = parameters.unknown(request.params)
         try:
             async with litellm_process.shared().asked(do="stream", **self._question(request)) as answers:
                 while True:
                     kind, value = await answers.get()
                     if kind == "text":
                         yield TextDelta(value)
-                        continue
-                    yield _event(kind, value)
-                    if kind == "finish":
+                    elif kind == "dropped":
+                        dropped += value
+                    elif kind == "finish":
+                        yield Finished(FINISH_REASONS.get(value, "stop"), tuple(dropped))
                         return
+                    else:
+                        yield _event(kind, value)
         except ProviderError as error:
             raise self._without_secrets(error) from None
 
@@ -69,13 +76,18 @@ class LitellmProvider:
         """The process is shared by all providers of its kind and outlives each of them."""
 
     def _question(self, request: ModelRequest) -> dict[str, Any]:
-        prefix = f"{self._vendor}/" if self._vendor else ""
         return {
-            "model": request.model if request.model.startswith(prefix) else f"{prefix}{request.model}",
-            "messages": [{"role": turn.role, "content": turn.text} for turn in request.turns],
+            "model": _full_name(self._vendor, request.model),
+            "messages": _messages(request, marked=self._marks_cache(request)),
             "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
             "access": self._access,
         }
+
+    def _marks_cache(self, request: ModelRequest) -> bool:
+        """Only Claude wants to be told what to keep, and only a conversation that goes on is worth it."""
+        wanted = self._settings.options.get("cache_prompts", True)
+        claude = self._vendor == "anthropic" or "claude" in request.model
+        return bool(wanted) and claude and request.purpose == "reply"
 
     def _without_secrets(self, error: ProviderError) -> ProviderError:
         for value in self._access.values():
@@ -84,16 +96,43 @@ class LitellmProvider:
         return error
 
 
+def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
+    """With marks at the end of the instructions and of all that has been said: the next request begins with both."""
+    messages: list[dict[str, Any]] = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    if marked:
+        instructions = [message for message in messages if message["role"] == "system"]
+        for message in (*instructions[-1:], messages[-1]):
+            if isinstance(message["content"], str) and message["content"]:
+                part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
+                message["content"] = [part]
+    return messages
+
+
+def _full_name(vendor: str, model: str) -> str:
+    """As LiteLLM wants it. Bedrock's models all answer its converse API, which others need to be known for."""
+    name = model.removeprefix(f"{vendor}/")
+    if vendor == "bedrock" and not name.startswith(BEDROCK_ROUTES):
+        name = f"converse/{name}"
+    return f"{vendor}/{name}" if vendor else name
+
+
 def _access(settings: ProviderSettings) -> dict[str, Any]:
     """The keywords that give access. A credential of several parts is a JSON object with LiteLLM's names."""
     access = dict(settings.options.get("access", {}))
     if settings.base_url:
-        access["api_base"] = settings.base_url.rstrip("/")
+        access["api_base"] = _address(str(settings.options.get("vendor", "")), settings.base_url.rstrip("/"))
     if settings.credential.startswith("{"):
         access.update(json.loads(settings.credential))
     elif settings.credential:
         access["api_key"] = settings.credential
     return access
+
+
+def _address(vendor: str, base_url: str) -> str:
+    """LiteLLM takes the address of Cohere's chat whole, and of all others without its end."""
+    if vendor in {"cohere", "cohere_chat"} and not base_url.endswith("/chat"):
+        return f"{base_url.removesuffix('/v2')}/v2/chat"
+    return base_url
 
 
 def _event(kind: str, value: Any) -> ModelEvent:
@@ -104,8 +143,6 @@ def _event(kind: str, value: Any) -> ModelEvent:
             return ToolCallDelta(*value)
         case "usage":
             return Usage(**value)
-        case "finish":
-            return Finished(FINISH_REASONS.get(value, "stop"))
         case "error":
             raise ProviderError(**value)
         case _:

@@ -1,6 +1,7 @@
 """The realtime floor's part of the catalogue: what a connection itself says, and who is there."""
 
 import uuid
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -53,6 +54,7 @@ class ProblemBody(ControlBody):
     code: str
     retryable: bool
     errors: list[dict[str, Any]] = []
+    resets_at: datetime | None = None
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_"))
 

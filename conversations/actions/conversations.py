@@ -18,7 +18,8 @@ from conversations.actions.access import (
     find_model,
     lock_conversation,
 )
-from conversations.models import Conversation, Member, Message, Receipt
+from conversations.ledger import forget_replies, lock_running
+from conversations.models import Conversation, Member, Message
 from conversations.texts import checked_params, checked_text, checked_title
 
 WRITE = "conversations:write"
@@ -126,13 +127,13 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
     if principal.user is None or conversation.owner_id != principal.user.id:
         raise Forbidden("Only its owner may delete a conversation.")
     audience = audience_of(conversation.id)
+    running = lock_running(conversation.id)
     Event.objects.filter(conversation_id=conversation.id).delete()
     announce(*events.about(conversation, audience, principal.author, events.ConversationDeleted()))
     Conversation.objects.filter(id=conversation.id).update(active_leaf=None)
-    messages = Message.objects.filter(conversation=conversation)
-    Receipt.objects.filter(message__conversation=conversation).delete()
-    messages._raw_delete(messages.db)
+    Message.objects.filter(conversation=conversation).erase()
     conversation.delete()
+    forget_replies(running)
 
 
 def announce_update(principal: Principal, conversation: Conversation, *changed: str) -> None:

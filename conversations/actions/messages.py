@@ -22,7 +22,8 @@ from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.models import Conversation, Message, Receipt
+from conversations.ledger import reserve_reply
+from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
 
@@ -125,10 +126,8 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     if conversation.active_leaf_id in below:
         conversation.active_leaf_id = _end_without(conversation, message)
         conversation.save(update_fields=["active_leaf"])
-    Receipt.objects.filter(message__in=below).delete()
     forget_comparisons(below)
-    doomed = Message.objects.filter(id__in=below)
-    doomed._raw_delete(doomed.db)
+    Message.objects.filter(id__in=below).erase()
     recount_unread(conversation.id)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
     announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
@@ -182,6 +181,10 @@ def _add(
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
+    for reply in sorted(
+        replies, key=lambda reply: str(reply.model_id)
+    ):  # two that compare the same cannot deadlock
+        reserve_reply(reply, conversation)
     return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 

@@ -11,12 +11,14 @@ from chatcore.ids import uuid7
 from chatcore.llm.models import Model
 from chatcore.realtime.hub import hub
 from chatcore.realtime.log import announce
+from chatcore.usage import spending
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
 from conversations.actions.receipts import forget_read
 from conversations.control import STOP_GROUP
 from conversations.enqueue import enqueue_answer, wake_followers
 from conversations.errors import AlreadyFinished, NotAReply, StillRunning
+from conversations.ledger import reserve_reply
 from conversations.models import Conversation, Message
 
 WRITE = "replies:write"
@@ -36,6 +38,7 @@ def new_reply(
         conversation_id=parent.conversation_id,
         parent=parent,
         user=principal.user,
+        integration=principal.integration,
         author=Message.Author.ASSISTANT,
         status=Message.Status.QUEUED,
         model=model,
@@ -61,6 +64,8 @@ def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
         announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
         wake_followers(reply.id)
     reply.save(update_fields=["stop_requested_at", "status", "finished_at"])
+    if not reply.is_running:
+        spending.release([reply.id])
     reply.refresh_from_db()
     request = {"type": "reply.stop", "data": {"message": str(reply.id)}}
     transaction.on_commit(lambda: hub.publish([STOP_GROUP], request), robust=True)
@@ -78,6 +83,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     if reply.status == Message.Status.DONE:
         raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
     responder = find_model(principal, model, otherwise=reply.model_id or conversation.model_id)
+    reply.user, reply.integration = principal.user, principal.integration
     reply.model, reply.model_name, reply.model_label = responder, responder.name, responder.label
     reply.status = Message.Status.QUEUED
     reply.text = reply.reasoning = reply.finish_reason = ""
@@ -87,6 +93,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     reply.save()
     forget_read(reply.id)
     _enqueue(principal, conversation, reply)
+    reserve_reply(reply, conversation)
     return reply
 
 
@@ -107,6 +114,7 @@ def regenerate_reply(
     _enqueue(principal, conversation, reply)
     conversation.active_leaf = reply
     conversation.save(update_fields=["active_leaf"])
+    reserve_reply(reply, conversation)
     return reply
 
 

@@ -36,17 +36,22 @@ def start(request: PageRequest) -> HttpResponse:
 
 
 def _begun(request: PageRequest, client_id: uuid.UUID | None) -> Conversation:
-    known: Member | None = (
-        Member.objects.for_principal(request.principal).filter(conversation_id=client_id).first()
-    )
-    if known is not None:
-        return known.conversation
+    if known := _known(request, client_id):
+        return known
     try:
-        return actions.start_conversation(
-            request.principal, model=request.POST.get("model") or None, conversation_id=client_id
-        )
-    except IntegrityError:
-        raise Conflict from None  # the same was sent a moment ago, or somebody else has an id that nobody guesses
+        with transaction.atomic():
+            return actions.start_conversation(
+                request.principal, model=request.POST.get("model") or None, conversation_id=client_id
+            )
+    except IntegrityError:  # the same was sent a moment ago, or somebody else has an id that nobody guesses
+        if known := _known(request, client_id):
+            return known
+        raise Conflict from None
+
+
+def _known(request: PageRequest, conversation_id: uuid.UUID | None) -> Conversation | None:
+    member = Member.objects.for_principal(request.principal).filter(conversation_id=conversation_id).first()
+    return member.conversation if member else None
 
 
 def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:

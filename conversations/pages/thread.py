@@ -63,7 +63,7 @@ def _compared(conversation: Conversation) -> list[Message]:
 
 
 def _branch(leaf_id: uuid.UUID | None, count: int) -> list[Message]:
-    """With what every message is drawn from: its place among its siblings, who wrote it, what it was preferred to."""
+    """With what it is drawn from: its place among siblings, who wrote it, its comparison, the summary it ends."""
     messages = Message.objects.branch(leaf_id, count)
-    prefetch_related_objects(messages, "integration", "comparison")
+    prefetch_related_objects(messages, "integration", "comparison", "summary")
     return messages

@@ -66,11 +66,19 @@ def detour(message: Message) -> str:
     if len(tried) < 2 or tried[-1].get("outcome") != "answered":
         return ""
     by = _who(tried[-1], message)
-    missing = list(dict.fromkeys(_who(attempt, message) for attempt in tried[:-1]))
-    return _("answered by %(by)s after %(missing)s was unavailable") % {
-        "by": by,
-        "missing": ", ".join(missing),
-    }
+    busy = [attempt for attempt in tried[:-1] if attempt.get("outcome") == "busy"]
+    failed = [attempt for attempt in tried[:-1] if attempt not in busy]
+    is_another = tried[-1].get("model", "") != message.model_name
+    missing, words = _others(failed, by, message), _("answered by %(by)s after %(missing)s was unavailable")
+    if not missing and is_another:
+        missing, words = _others(busy, by, message), _("answered by %(by)s as %(missing)s was busy")
+    return words % {"by": by, "missing": ", ".join(missing)} if missing else ""
+
+
+def _others(attempts: list[dict[str, Any]], by: str, message: Message) -> list[str]:
+    """Their names, without the one that answered in the end."""
+    names = dict.fromkeys(_who(attempt, message) for attempt in attempts)
+    return [name for name in names if name != by]
 
 
 def _who(attempt: dict[str, Any], message: Message) -> str:

@@ -8,6 +8,7 @@ import "./composer.js";
 import "./drafts.js";
 import "./send.js";
 import "./waiting.js";
+import "./line.js";
 import "./edit.js";
 import "./models.js";
 import "./compare.js";

@@ -77,7 +77,6 @@ function remove(row) {
 function retitle({ conversation: id, data }) {
   const title = rowOf(id)?.querySelector("[data-title]");
   if (title && data.title) title.textContent = data.title;
-  if (data.title && id === conversation()) document.title = `${data.title} · Chatcore`;
 }
 
 const listen = (type, action) => document.addEventListener(`live:${type}`, ({ detail }) => action(detail));
@@ -121,6 +120,11 @@ on("keydown", ".row-link", (event, link) => {
   event.preventDefault();
   const links = [...list.querySelectorAll(".row-link")];
   (links[links.indexOf(link) + step] ?? document.querySelector("[data-find]")).focus();
+});
+
+// A heading that is drawn anew names the page too.
+document.addEventListener("htmx:load", ({ target }) => {
+  if (target.id === "bar") document.title = `${target.querySelector("h1").textContent} · Chatcore`;
 });
 
 document.addEventListener("page:shown", mark);

@@ -2,6 +2,7 @@
 import { conversation } from "./page.js";
 import { begin, want } from "./tabs.js";
 import { show } from "./state.js";
+import { isOutdated } from "./session.js";
 
 const KEPT = 300; // events remembered: to know repeats, for pages just shown, and for tabs that come later
 
@@ -15,7 +16,7 @@ let wasBroken = false;
 function take(frame) {
   if (frame.cursor) cursor = frame.cursor;
   if (frame.type === "hello" && frame.data.cursor) cursor = frame.data.cursor;
-  if (frame.type === "resync") return location.reload();
+  if (frame.type === "resync") return begunAnew();
   if (frame.id !== undefined) {
     if (recent.has(frame.id)) return;
     recent.set(frame.id, { frame, at: Date.now() });
@@ -49,6 +50,7 @@ function since(moment) {
 }
 
 function changed(state) {
+  if (state === "open" && isOutdated()) return;
   if (state === "open" && wasBroken) tell({ type: "again" });
   wasBroken = state !== "open";
   show(state);
@@ -58,6 +60,12 @@ function changed(state) {
 function stale() {
   wholeSince = Date.now();
   tell({ type: "stale" });
+}
+
+/** The server cannot go on from where we are: what comes from here on may be numbered as what came before. */
+function begunAnew() {
+  recent.clear();
+  stale();
 }
 
 document.addEventListener("page:shown", () => {

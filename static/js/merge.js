@@ -64,13 +64,13 @@ function withOpen(shown, part) {
   return shown;
 }
 
-/** Adds messages at the end, or updates those already there. */
+/** Adds messages at the end, before what is still being sent, or updates those already there. */
 export function addMessages(thread, html) {
   keepPlace(() => {
     for (const fresh of piecesOf(parse(html))) {
       const old = find(thread, fresh);
       if (old && !fresh.matches(COMPARISON)) update(old, fresh);
-      else put(thread, old, fresh, null);
+      else put(thread, old, fresh, thread.querySelector(".pending"));
     }
   });
 }

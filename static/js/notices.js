@@ -27,6 +27,9 @@ on("click", "[data-undo]", (_event, button) => {
 });
 
 document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
-document.addEventListener("htmx:responseError", ({ detail }) => notice(words(detail.xhr.responseText), { stays: true }));
-document.addEventListener("htmx:sendError", ({ detail }) => detail.elt.id === "bar" || notice(region.dataset.unreachable));
+const isAskedFor = ({ elt }) => elt.id !== "bar"; // which is read anew by itself
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (isAskedFor(detail)) notice(words(detail.xhr.responseText), { stays: true });
+});
+document.addEventListener("htmx:sendError", ({ detail }) => isAskedFor(detail) && notice(region.dataset.unreachable));
 for (const box of region.children) later(box);

@@ -1,12 +1,14 @@
 // What is sent goes through here: kept until the server has it, sent in order, by one tab at a time. The client id
 // makes a repeat harmless. Tells the page `outbox:sent`, `outbox:refused` and `outbox:changed`, in every tab.
 import { drop, keep, waiting } from "./store.js";
-import { words } from "./page.js";
+import { isSignIn, words } from "./page.js";
+import { isOutdated } from "./session.js";
 import { showWaiting } from "./state.js";
 
 const NAME = `outbox:${document.body.dataset.user}`;
 const UNREACHABLE = [408, 425, 429, 502, 503, 504], SIGNED_OUT = 401;
 const PATIENCE = 30_000, SLOWEST = 30_000; // milliseconds
+const TOO_LONG = 60; // seconds: who is told to come back later than that is told why, and not kept waiting
 const channel = window.BroadcastChannel ? new BroadcastChannel(NAME) : null;
 
 let isStuck = false, running = null, again = false, failures = 0, sending = "", retry;
@@ -57,9 +59,10 @@ async function sendAll() {
   for (;;) {
     const [item] = await waiting();
     if (!item) return settled(false);
+    if (isOutdated()) return settled(true);
     sending = item.client;
-    const { status, text } = await post(item).catch(() => ({ status: 0 }));
-    if (!status || status === SIGNED_OUT || UNREACHABLE.includes(status)) return settled(true);
+    const { status, text, wait } = await post(item).catch(() => ({ status: 0 }));
+    if (!status || status === SIGNED_OUT || (UNREACHABLE.includes(status) && wait < TOO_LONG)) return settled(true);
     await drop(item);
     failures = 0;
     if (status < 400) tell("sent", { item, html: text });
@@ -82,9 +85,9 @@ async function post({ url, text, model, models, client }) {
   if (model) body.set("model", model);
   for (const name of models ?? []) body.append("models", name);
   const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
-  const response = await fetch(url, wishes);
-  const isSignIn = response.headers.has("HX-Redirect");
-  return { status: isSignIn ? SIGNED_OUT : response.status, text: await response.text() };
+  const response = await fetch(url, wishes), isRefused = isSignIn((name) => response.headers.get(name));
+  const wait = Number(response.headers.get("Retry-After")) || 0;
+  return { status: isRefused ? SIGNED_OUT : response.status, text: await response.text(), wait };
 }
 
 function tell(type, detail) {

@@ -1,4 +1,5 @@
 // Small reads of the page that several behaviours share, and asking the server for a part of it.
+import { show } from "./state.js";
 
 export const chat = () => document.querySelector(".chat");
 export const thread = () => document.querySelector("[data-thread]");
@@ -17,12 +18,23 @@ export function on(type, selector, action, options) {
 /** The server's HTML for a part of the page. Throws an Error in words if it refuses or cannot be reached. */
 export async function ask(url, options = {}) {
   const response = await fetch(url, { ...options, headers: { "HX-Request": "true", ...options.headers } });
-  const goTo = response.headers.get("HX-Redirect");
-  if (goTo) location.assign(goTo);
-  const text = await response.text();
-  if (!response.ok || goTo) throw Object.assign(new Error(words(text)), { status: response.status });
+  const status = isSignIn((name) => response.headers.get(name)) ? 401 : response.status, text = await response.text();
+  if (!response.ok || status === 401) throw Object.assign(new Error(words(text)), { status });
   return text;
 }
+
+/** Whether a part of the page is answered with the way to the sign-in; the page says so then. */
+export function isSignIn(header) {
+  const is = Boolean(header("HX-Redirect"));
+  if (is) show("signedOut");
+  return is;
+}
+
+// What the page asks for by itself takes nobody away from what is being read or written.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { elt, xhr } = event.detail;
+  if (elt.id === "bar" && isSignIn((name) => xhr.getResponseHeader(name))) event.preventDefault();
+});
 
 /** Another page in the middle of this one. `history` is push or replace. */
 export const goTo = (path, history = "push") =>

@@ -26,6 +26,7 @@ function write() {
     const words = place.dataset;
     const count = waiting === 1 ? words.waitsOne : waiting ? words.waitsMany.replace("{n}", waiting) : "";
     place.textContent = [words[shown], count].filter(Boolean).join(" ");
+    place.parentElement.querySelector("[data-sign-in]").hidden = shown !== "signedOut";
   }
 }
 

@@ -3,6 +3,7 @@
 import { ask, conversation, goTo, messageById, parse, thread } from "./page.js";
 import { addMessages, mergeThread, update } from "./merge.js";
 import { begin, forget, isStreamed } from "./stream.js";
+import { isInLine } from "./line.js";
 import { keepPlace } from "./follow.js";
 import { isOpen as isConnected } from "./state.js";
 import { isSending } from "./outbox.js";
@@ -10,7 +11,7 @@ import { isSending } from "./outbox.js";
 const LOOK_AGAIN = 1_000; // milliseconds
 
 const waiting = new Set(); // threads about to be read anew
-let work = Promise.resolve();
+let work = Promise.resolve(), left = "";
 
 const source = () => thread()?.dataset.source;
 
@@ -28,15 +29,27 @@ export function refresh() {
   waiting.add(asked);
   work = work.then(() => waiting.delete(asked));
   inOrder(async () => {
-    const html = await ask(asked);
+    const html = await ask(asked).catch((problem) => {
+      if (problem.status === 404 && asked === source()) leave();
+      throw problem;
+    });
     if (asked === source()) mergeThread(thread(), html);
   });
+}
+
+/** The conversation is gone, as may be heard from several sides. */
+function leave() {
+  if (left === conversation()) return;
+  left = conversation();
+  const text = document.querySelector("[data-notices]").dataset.deleted;
+  goTo("/", "replace");
+  document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));
 }
 
 function added({ detail: { data } }) {
   inOrder(async (asked) => {
     if (messageById(data.message) || isOnItsWay(data.client_id)) return;
-    const last = [...thread().querySelectorAll(".message")].at(-1);
+    const last = [...thread().querySelectorAll(".message:not(.pending)")].at(-1);
     if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
     const html = await ask(`${asked}${data.message}/`);
     if (parse(html).querySelector("[data-compared]")) return refresh(); // it does not stand alone
@@ -64,7 +77,7 @@ const drawing = async (asked, id) => parse(await ask(`${asked}${id}/`)).querySel
 setInterval(() => {
   if (!isConnected()) return;
   for (const { dataset } of thread()?.querySelectorAll('[data-status="streaming"]') ?? []) {
-    if (!isStreamed(dataset.message)) inOrder((asked) => lookAt(asked, dataset.message));
+    if (!isStreamed(dataset.message) && !isInLine(dataset.message)) inOrder((asked) => lookAt(asked, dataset.message));
   }
 }, LOOK_AGAIN);
 
@@ -82,15 +95,11 @@ listen("reply.queued", (event) => (messageById(event.detail.data.message) ? redr
 listen("reply.started", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
 listen("reply.restarted", ({ detail: { data } }) => inOrder(() => begin(data.message, data.attempt)));
 for (const type of ["reply.completed", "reply.failed", "reply.stopped"]) listen(type, redrawn);
+listen("context.summarised", refresh);
 listen("message.deleted", ({ detail: { data } }) => messageById(data.message) && refresh());
 listen("conversation.updated", ({ detail: { data } }) => data.changed?.includes("branch") && refresh());
 
-document.addEventListener("live:conversation.deleted", ({ detail }) => {
-  if (detail.conversation !== conversation()) return;
-  const text = document.querySelector("[data-notices]").dataset.deleted;
-  goTo("/", "replace");
-  document.body.dispatchEvent(new CustomEvent("notice", { detail: { text }, bubbles: true }));
-});
+listen("conversation.deleted", leave);
 
 // Answers that target the thread are brought in piece by piece instead of exchanging all of it.
 document.addEventListener("htmx:beforeSwap", (event) => {

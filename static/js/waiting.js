@@ -16,6 +16,7 @@ async function show() {
   const items = kept.filter((item) => item.conversation === here);
   keepPlace(() => {
     for (const item of items) draw(box, item);
+    arrange(box, items.map(({ client }) => messageById(client)).filter((bubble) => bubble?.matches(".pending")));
     for (const bubble of box.querySelectorAll(".pending")) {
       if (!items.some((item) => item.client === bubble.dataset.client)) gone(bubble);
     }
@@ -33,6 +34,12 @@ function draw(box, item) {
     form.classList.remove("busy");
     empty(form);
   }
+}
+
+/** Another tab may have written something before what is shown here already. */
+function arrange(box, bubbles) {
+  const isBehind = (bubble, next) => next && bubble.compareDocumentPosition(next) & Node.DOCUMENT_POSITION_PRECEDING;
+  if (bubbles.some((bubble, at) => isBehind(bubble, bubbles[at + 1]))) box.append(...bubbles);
 }
 
 /** It was sent or taken back elsewhere, or its answer is just being drawn. */

@@ -1,8 +1,10 @@
 """What a person does on the pages."""
 
+import httpx
 from playwright.sync_api import Locator, Page, expect
 
 PICKER = "[data-models-list]"
+FRAME_IS_KEPT = "() => caches.open('chatcore-pages').then((kept) => kept.match('/?frame')).then(Boolean)"
 
 
 def choose_model(page: Page, label: str) -> None:
@@ -60,3 +62,21 @@ def drawn(page: Page) -> list[str]:
 
 def row(page: Page, title: str) -> Locator:
     return page.locator("#side .row-line", has_text=title).first
+
+
+def row_of(page: Page, url: str) -> Locator:
+    return page.locator(f'#list [data-row="{conversation_of(url)}"]')
+
+
+def conversation_of(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
+
+
+def ask(client: httpx.Client, url: str, text: str) -> None:
+    """The owner asks elsewhere, and the answer is there."""
+    answer = client.post(
+        f"/api/v1/conversations/{conversation_of(url)}/replies",
+        json={"content": text},
+        headers={"Prefer": "wait=20"},
+    )
+    assert answer.status_code in (200, 202), answer.text

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -81,6 +82,7 @@ def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
         "rich": [{"text": RICH[0]}, {"text": RICH[1]}, wait, {"text": RICH[2]}],
         "thinker": [{"reasoning": "Two ways are open."}, wait, {"text": "The left one."}],
         "broken": [{"text": "It began well"}, {"error": {"code": "overloaded"}}],
+        "crowded": [{"text": "My turn. "}, wait, {"text": "Done."}],
         "tall": [{"repeat": {"text": "Paragraph {n}.\n\n", "times": 60}}, wait, {"text": "The end."}],
     }
 
@@ -89,9 +91,16 @@ def scripts(gate: Path) -> dict[str, list[dict[str, Any]]]:
 def chatcore(gate_path: Path) -> Iterator[Chatcore]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (chromium, chromium-browser or google-chrome)")
-    with Chatcore(scripts=scripts(gate_path)) as running:
+    with Chatcore(scripts=scripts(gate_path), limits={"crowded": {"max_concurrent": 1}}) as running:
         yield running
         assert "Traceback" not in running.log, running.log
+
+
+@pytest.fixture
+def client(chatcore: Chatcore) -> Iterator[httpx.Client]:
+    """The owner's API."""
+    with chatcore.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -103,12 +112,25 @@ def browser(chatcore: Chatcore) -> Iterator[Browser]:
         launched.close()
 
 
-def sign_in(page: Page, url: str) -> None:
+def sign_in(page: Page, url: str, email: str = OWNER) -> None:
     page.goto(f"{url}/accounts/login/")
-    page.get_by_label("Email").fill(OWNER)
+    give_credentials(page, email)
+    page.wait_for_url(f"{url}/")
+
+
+def give_credentials(page: Page, email: str = OWNER) -> None:
+    """To the sign-in page, which leads on from there."""
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(f"{url}/")
+
+
+@pytest.fixture(scope="session")
+def bo(chatcore: Chatcore) -> str:
+    """The address of somebody else in the owner's workspace."""
+    email = "bo@example.com"
+    chatcore.manage("bootstrap", "--email", email, "--password", PASSWORD, "--workspace", "Home")
+    return email
 
 
 @pytest.fixture(scope="session")

@@ -176,3 +176,25 @@ def test_the_model_of_a_conversation_is_remembered(open_page: OpenPage) -> None:
     page.reload()
 
     expect(page.locator("[data-model-label]")).to_have_text("Thinker")
+
+
+def test_a_reply_in_line_says_how_many_are_ahead_of_it(open_page: OpenPage, gate: Gate) -> None:
+    pages = [open_page() for _ in range(3)]
+    paths = [chat(page, "Anybody free?", "Crowded") for page in pages]
+    expect(last(pages[0])).to_contain_text("My turn.")
+    waiting = pages[1:]
+    words = {"Waiting for a free place: yours is next", "Waiting for a free place: 1 ahead"}
+    for page in waiting:
+        expect(last(page).locator("[data-line]")).to_be_visible()
+    assert {last(page).locator("[data-line]").inner_text() for page in waiting} == words
+
+    waiting[0].reload()
+    expect(last(waiting[0]).locator("[data-line]")).to_contain_text("Waiting for a free place")
+    waiting[0].get_by_role("button", name="Stop the reply").click()
+    expect(last(waiting[0])).to_contain_text("Stopped before the first word.")
+    expect(last(waiting[1]).locator("[data-line]")).to_have_text("Waiting for a free place: yours is next")
+
+    gate.open()
+    expect_done(waiting[1], "My turn. Done.")
+    expect(last(waiting[1]).locator("[data-line]")).to_have_count(0)
+    assert len(set(paths)) == 3

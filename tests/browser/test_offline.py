@@ -2,15 +2,32 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.acting import chat, composer, expect_done, last, messages, send, until
+from tests.browser.acting import (
+    FRAME_IS_KEPT,
+    chat,
+    composer,
+    expect_done,
+    last,
+    messages,
+    row_of,
+    send,
+    until,
+)
 from tests.browser.conftest import Complaints, OpenPage, sign_in
+from tests.live.talking import start
 from tests.running import Chatcore
 
 NETWORK = "ERR_INTERNET_DISCONNECTED"
-FRAME_IS_KEPT = "() => caches.open('chatcore-pages').then((kept) => kept.match('/?frame')).then(Boolean)"
+READ = "(path) => fetch(path, { headers: { 'HX-Request': 'true' } }).then((answer) => answer.text())"
+KEPT_PATHS = """async (wanted) => {
+  const requests = await (await caches.open('chatcore-pages')).keys();
+  const paths = requests.map(({ url }) => new URL(url).pathname).filter((path) => path.startsWith('/c/'));
+  return paths.join() === wanted.join();
+}"""
 
 
 def open_kept(open_page: OpenPage, complaints: Complaints, path: str = "/") -> Page:
@@ -64,6 +81,46 @@ def test_messages_wait_over_a_reload_and_go_out_once_and_in_order(
     expect(page.locator(".message.user .bubble-text")).to_have_text(["Hello", "First", "Second"])
 
 
+def test_what_waits_in_a_tab_that_is_closed_is_sent_by_the_others_in_order(
+    open_page: OpenPage, complaints: Complaints, client: httpx.Client
+) -> None:
+    complaints.expect(NETWORK)
+    page = open_page(f"/c/{start(client)}/")
+    same, other = page.context.new_page(), page.context.new_page()
+    same.goto(page.url)
+    other.goto("/archived/")
+    url = page.url
+    page.context.set_offline(True)
+    for tab, text in ((page, "First"), (same, "Second"), (page, "Third")):
+        send(tab, text)
+        expect(same.locator(".message.waits", has_text=text)).to_be_visible()
+    page.close()
+    same.close()
+    other.context.set_offline(False)
+
+    row = row_of(other, url)
+    expect(row).to_have_attribute("data-unread", "3")
+    other.goto(url)
+    expect(other.locator(".message.user .bubble-text")).to_have_text(["First", "Second", "Third"])
+    expect(messages(other)).to_have_count(6)
+
+
+def test_the_last_twenty_conversations_are_kept(
+    open_page: OpenPage, complaints: Complaints, client: httpx.Client
+) -> None:
+    page = open_kept(open_page, complaints)
+    paths = [f"/c/{start(client, title=f'Number {number}')}/" for number in range(21)]
+    for path in paths:
+        page.evaluate(READ, path)
+    until(page, KEPT_PATHS, paths[1:])
+
+    page.context.set_offline(True)
+    page.goto(paths[0])
+    expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
+    page.goto(paths[1])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Number 1")
+
+
 def test_a_new_chat_waits_too(open_page: OpenPage, complaints: Complaints) -> None:
     complaints.expect(NETWORK)
     page = open_page()
@@ -81,6 +138,7 @@ def test_a_new_chat_waits_too(open_page: OpenPage, complaints: Complaints) -> No
 
 def test_what_waits_can_be_taken_back(open_page: OpenPage, complaints: Complaints) -> None:
     complaints.expect(NETWORK)
+    complaints.expect("htmx:")  # the title may just come
     page = open_page()
     chat(page, "Hello", "Echo")
     expect_done(page, "You said: Hello")

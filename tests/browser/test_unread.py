@@ -1,34 +1,10 @@
 """What is new: a dot in every tab, until it is read in one."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.acting import chat, expect_done, last
+from tests.browser.acting import ask, chat, expect_done, last, row_of
 from tests.browser.conftest import OpenPage
-from tests.running import Chatcore
-
-
-@pytest.fixture
-def client(chatcore: Chatcore) -> Iterator[httpx.Client]:
-    with chatcore.client() as client:
-        yield client
-
-
-def ask(client: httpx.Client, url: str, text: str) -> None:
-    """The owner asks elsewhere, and the answer is there."""
-    conversation = url.rstrip("/").rpartition("/")[2]
-    answer = client.post(
-        f"/api/v1/conversations/{conversation}/replies", json={"content": text}, headers={"Prefer": "wait=20"}
-    )
-    assert answer.status_code in (200, 202), answer.text
-
-
-def row_of(page: Page, url: str) -> Locator:
-    conversation = url.rstrip("/").rpartition("/")[2]
-    return page.locator(f'#list [data-row="{conversation}"]')
 
 
 def test_an_answer_elsewhere_is_unread_in_every_tab_until_one_shows_it(

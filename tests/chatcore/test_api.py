@@ -16,6 +16,10 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Attempt",
+    "Budget",
+    "BudgetChanges",
+    "BudgetPage",
     "Comparison",
     "ComparisonPage",
     "Conversation",
@@ -34,6 +38,7 @@ COMPONENTS = {
     "ModelChanges",
     "ModelChoice",
     "ModelPage",
+    "NewBudget",
     "NewConversation",
     "NewDeployment",
     "NewMessage",
@@ -49,7 +54,11 @@ COMPONENTS = {
     "Question",
     "Receipt",
     "ReceiptPage",
+    "Sums",
     "TypingBody",
+    "Usage",
+    "UsagePage",
+    "UsageSummary",
 }
 
 

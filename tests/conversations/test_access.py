@@ -147,6 +147,13 @@ GRANTS = {
     "acknowledge": "messages:read",
     "read_presence": "conversations:read",
     "list_receipts": "messages:read",
+    "list_usage": "usage:read",
+    "summarise_usage": "usage:read",
+    "list_budgets": "budgets:read",
+    "add_budget": "budgets:write",
+    "read_budget": "budgets:read",
+    "change_budget": "budgets:write",
+    "remove_budget": "budgets:write",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

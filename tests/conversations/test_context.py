@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from chatcore.accounts.grants import EVERYTHING
 from conversations import actions
 from conversations.claims import claim_replies
-from conversations.context import build_request
+from conversations.context import read_context
 from tests.factories import make_conversation, make_key_principal, make_model, make_principal
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def queries_for_a_branch_of(messages: int) -> int:
     actions.post_message(owner, conversation.id, text="What happened?")
     (claim,) = claim_replies(1)
     with CaptureQueriesContext(connection) as queries:
-        request = build_request(claim)
+        request = read_context(claim).request()
     assert len(request.turns) == messages + 1
     assert request.turns[0].text.endswith("]\nAlert 0")
     return len(queries)

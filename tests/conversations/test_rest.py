@@ -158,6 +158,7 @@ def test_the_same_client_id_gives_the_same_message_again(http: Client) -> None:
         ("change_conversation", {"title": "  "}, "/title"),
         ("change_conversation", {"pinned": "yes"}, "/pinned"),
         ("change_conversation", {"params": []}, "/params"),
+        ("change_conversation", {"params": {"temperature": 3}}, "/params/temperature"),
         ("change_conversation", {"params": {"a/b": {"~": "\x00"}}}, "/params/a~1b/~0"),
         ("change_conversation", {"owner": str(uuid.uuid4())}, "/owner"),
         ("post_message", {"content": "x", "author": "assistant"}, "/author"),

@@ -14,7 +14,12 @@ from tests.servers import RedisServer
 
 @pytest.mark.xdist_group("survival")
 async def test_a_killed_workers_reply_is_made_anew_and_whole(gates: Path, redis_url: str) -> None:
-    with Chatcore(scripts=scripts(gates), redis_url=redis_url) as chatcore, chatcore.client() as http:
+    """Also where only one may run at a time: the dead worker's place is free again."""
+    limits = {"long": {"max_concurrent": 1}}
+    with (
+        Chatcore(scripts=scripts(gates), redis_url=redis_url, limits=limits) as chatcore,
+        chatcore.client() as http,
+    ):
         conversation = start(http, "long")
         async with live(chatcore) as watcher:
             await watcher.send("subscribe", conversation=conversation)

@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest_asyncio
 
-from chatcore.llm import instances
+from chatcore.llm import instances, line, litellm_process
 from chatcore.llm.native import NativeProvider
 from chatcore.llm.providers import ProviderSettings
 from tests.llm.asking import KEY, Open
 from tests.upstreams.fixtures import upstream
 from tests.upstreams.server import Upstream
 
-__all__ = ["closing", "opened", "upstream"]
+__all__ = ["closing", "litellm", "opened", "upstream"]
 
 
 @pytest_asyncio.fixture
 async def closing() -> AsyncIterator[None]:
-    """Closes the providers a test left open in its event loop."""
+    """Closes the providers a test left open in its event loop, and gives back what it held of limits."""
     yield
+    await line.close()
     await instances.close_all()
 
 
@@ -34,3 +35,11 @@ async def opened(upstream: Upstream) -> AsyncIterator[Open]:
     yield make
     for provider in providers:
         await provider.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def litellm() -> AsyncIterator[None]:
+    """LiteLLM's process, started once for all tests that run in the session's event loop."""
+    await litellm_process.shared().wait_until_ready()
+    yield
+    await litellm_process.shut_down()

@@ -8,7 +8,10 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from chatcore.accounts.models import User
+from chatcore.llm import breakers
+from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
+from chatcore.llm.traffic import DeploymentHealth
 from tests.llm.factories import make_deployment, make_model, make_provider
 from tests.upstreams.plans import refusal
 from tests.upstreams.server import Upstream
@@ -128,15 +131,53 @@ def test_a_provider_that_lists_nothing_says_why(staff: Client, upstream: Upstrea
     assert SECRET not in shown
 
 
-def test_refreshing_is_for_one_provider_at_a_time(staff: Client) -> None:
+def test_choosing_is_for_one_provider_at_a_time(staff: Client) -> None:
     first, second = make_provider(), make_provider()
     address = reverse("admin:llm_provider_changelist")
-    answer = staff.post(address, {"action": "refresh_models", "_selected_action": [str(first.pk)]})
+    answer = staff.post(address, {"action": "choose_models", "_selected_action": [str(first.pk)]})
     assert answer["Location"] == reverse("admin:llm_provider_models", args=[first.pk])
     answer = staff.post(
-        address, {"action": "refresh_models", "_selected_action": [str(first.pk), str(second.pk)]}
+        address, {"action": "choose_models", "_selected_action": [str(first.pk), str(second.pk)]}
     )
     assert answer["Location"].endswith(address)
+
+
+def test_refreshing_says_what_has_changed_at_each_provider(staff: Client, upstream: Upstream) -> None:
+    upstream.plan("/v1/models", pieces=("one", "two"))
+    there = make_provider("openai", base_url=f"{upstream.url}/v1")
+    make_deployment(make_model("gone"), there)
+    broken = make_provider("openai", base_url="http://127.0.0.1:9/v1", credential=SECRET)
+    answer = staff.post(
+        reverse("admin:llm_provider_changelist"),
+        {"action": "refresh_models", "_selected_action": [str(there.pk), str(broken.pk)]},
+        follow=True,
+    )
+    shown = html.unescape(answer.content.decode())
+    assert f"{str(there).capitalize()}: added: one, two; no longer listed: gone." in shown
+    assert f"{str(broken).capitalize()}: The provider cannot be reached" in shown
+    assert SECRET not in shown
+
+
+def test_a_service_fills_in_where_it_is_and_how_it_is_spoken_to(staff: Client) -> None:
+    form = provider_form(kind="", service="mistral", new_credential=SECRET)
+    assert staff.post(reverse("admin:llm_provider_add"), form).status_code == 302
+    provider = Provider.objects.get()
+    assert (provider.kind, provider.base_url) == ("openai", "https://api.mistral.ai/v1")
+    assert provider.options == {"include_usage": False}
+
+
+def test_a_service_without_common_address_asks_for_it(staff: Client) -> None:
+    form = provider_form(kind="", service="azure")
+    shown = staff.post(reverse("admin:llm_provider_add"), form).content.decode()
+    assert "another address for each customer" in shown
+    form["base_url"] = "https://mine.openai.azure.com"
+    assert staff.post(reverse("admin:llm_provider_add"), form).status_code == 302
+    assert "api_version" in Provider.objects.get().options
+
+
+def test_neither_service_nor_kind_is_not_enough(staff: Client) -> None:
+    answer = staff.post(reverse("admin:llm_provider_add"), provider_form(kind=""))
+    assert "Choose a service or a kind" in answer.content.decode()
 
 
 def test_the_default_is_moved_by_an_action(staff: Client) -> None:
@@ -157,3 +198,26 @@ def test_who_may_not_change_providers_does_not_see_their_models(fields: dict[str
         answer = method(reverse("admin:llm_provider_models", args=[provider.pk]))
         assert answer.status_code in {302, 403}
     assert not Model.objects.exists()
+
+
+def test_an_open_breaker_is_seen_with_its_reason_and_closed_by_hand(staff: Client) -> None:
+    deployment = make_deployment(make_model("small"), make_provider(name="Flaky"))
+    breakers.note_failure(deployment.pk, ProviderError("auth", "401: wrong key"))
+
+    assert "open" in page(staff, "deployment_changelist")
+    shown = page(staff, "deploymenthealth_changelist")
+    assert "small at Flaky" in shown
+    assert "auth: 401: wrong key" in shown
+    assert "401: wrong key" in page(staff, "deploymenthealth_change", deployment.pk)
+    form = {"action": "close_breakers", "_selected_action": [str(deployment.pk)]}
+    answer = staff.post(reverse("admin:llm_deploymenthealth_changelist"), form, follow=True)
+    assert "1 closed" in answer.content.decode()
+    assert not breakers.is_open(DeploymentHealth.objects.get())
+    assert staff.get(reverse("admin:llm_deploymenthealth_add")).status_code == 403
+
+
+def test_the_strategy_of_a_model_is_chosen_from_those_there_are(staff: Client) -> None:
+    model = make_model()
+    shown = page(staff, "model_change", model.pk)
+    assert "Least busy: fewest answers under way" in shown
+    assert "Cheapest: an unknown price comes last" in shown

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from chatcore.llm.chat_chunks import AnswerReader, message_events
+from chatcore.llm.chat_chunks import AnswerReader
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 
@@ -66,7 +66,7 @@ def test_parallel_tool_calls_keep_their_index() -> None:
 
 def test_tool_arguments_sent_as_an_object_become_json() -> None:
     call = {"id": "a", "function": {"name": "clock", "arguments": {"zone": "UTC"}}}
-    assert message_events({"tool_calls": [call]}) == [ToolCallDelta(0, "a", "clock", '{"zone": "UTC"}')]
+    assert read(chunk({"tool_calls": [call]}))[0] == ToolCallDelta(0, "a", "clock", '{"zone": "UTC"}')
 
 
 def test_usage_comes_before_the_end_and_counts_what_is_cached_and_reasoned() -> None:
@@ -157,7 +157,7 @@ def test_json_so_deep_that_it_cannot_be_read_is_garbage() -> None:
 def test_a_value_may_be_spread_over_several_lines() -> None:
     reader = AnswerReader()
     assert not reader.read(b'{"choices": [{"delta":')
-    assert reader.read(b'{"content": "x"}}]}') == (TextDelta("x"),)
+    assert list(reader.read(b'{"content": "x"}}]}')) == [TextDelta("x")]
     assert not reader.read(b"")
 
 
@@ -199,3 +199,97 @@ def test_another_answer_in_one_piece_is_an_error(body: bytes, code: str) -> None
     with pytest.raises(ProviderError) as caught:
         AnswerReader().read_whole(body)
     assert caught.value.code == code
+
+
+def said(*pieces: str) -> list[Any]:
+    """What an answer in these pieces says, neighbouring deltas of one kind joined."""
+    joined: list[Any] = []
+    for event in read(*(chunk({"content": piece}) for piece in pieces)):
+        if joined and type(event) is type(joined[-1]):
+            joined[-1] = type(event)(joined[-1].text + event.text)
+        else:
+            joined.append(event)
+    return joined[:-1]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ("<think>\nLet me < see.</think>\n\nYes.",),
+        tuple("<think>\nLet me < see.</think>\n\nYes."),
+        ("<thi", "nk>", "\nLet me < se", "e.</thi", "nk>", "\n\nYes."),
+    ],
+)
+def test_thinking_between_tags_is_reasoning(pieces: tuple[str, ...]) -> None:
+    assert said(*pieces) == [ReasoningDelta("Let me < see."), TextDelta("Yes.")]
+
+
+@pytest.mark.parametrize("text", ["<thin", "The tag <think> opens.", "  <b>bold</b>", "\n"])
+def test_an_answer_that_does_not_begin_with_the_tag_is_text_and_whole(text: str) -> None:
+    assert said(text) == said(*text) == [TextDelta(text)]
+
+
+def test_thinking_that_never_ends_is_reasoning() -> None:
+    assert said("<think>on and on</th") == [ReasoningDelta("on and on</th")]
+
+
+def test_reasoning_in_typed_parts_is_told_once() -> None:
+    details = [
+        {"type": "reasoning.summary", "summary": "a"},
+        {"type": "reasoning.text", "text": "b"},
+        {"type": "reasoning.encrypted", "data": "c"},
+    ]
+    assert read(chunk({"content": "", "reasoning_details": details}))[:-1] == [
+        ReasoningDelta("a"),
+        ReasoningDelta("b"),
+    ]
+    both = chunk({"content": "", "reasoning": "ab", "reasoning_details": details})
+    assert read(both)[:-1] == [ReasoningDelta("ab")]
+
+
+def tools(*fragments: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    calls: dict[int, tuple[int, str, str, str]] = {}
+    for event in read(*(chunk({"tool_calls": [fragment]}) for fragment in fragments)):
+        if isinstance(event, ToolCallDelta):
+            _, number, name, arguments = calls.get(event.index, (0, "", "", ""))
+            calls[event.index] = (
+                event.index,
+                number + event.id,
+                name + event.name,
+                arguments + event.arguments,
+            )
+    return list(calls.values())
+
+
+def test_tool_calls_without_index_are_told_apart() -> None:
+    assert tools(
+        {"id": "a", "function": {"name": "one", "arguments": '{"x"'}},
+        {"function": {"arguments": ": 1}"}},
+        {"id": "b", "function": {"name": "two", "arguments": "{}"}},
+    ) == [(0, "a", "one", '{"x": 1}'), (1, "b", "two", "{}")]
+
+
+def test_tool_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    assert tools(
+        {"index": 0, "id": "a", "function": {"name": "one", "arguments": "{}"}},
+        {"index": 0, "id": "b", "function": {"name": "two", "arguments": '{"y"'}},
+        {"index": 0, "function": {"arguments": ": 2}"}},
+    ) == [(0, "a", "one", "{}"), (1, "b", "two", '{"y": 2}')]
+
+
+def test_tool_calls_without_ids_get_some() -> None:
+    assert tools(
+        {"function": {"name": "one", "arguments": {"x": 1}}}, {"function": {"name": "two", "arguments": ""}}
+    ) == [(0, "call_0", "one", '{"x": 1}'), (1, "call_1", "two", "")]
+
+
+def test_an_id_and_a_name_that_are_repeated_begin_nothing() -> None:
+    repeated = {"index": 0, "id": "a", "function": {"name": "one", "arguments": "{"}}
+    end = {"index": 0, "id": "a", "function": {"name": "one", "arguments": "}"}}
+    assert tools(repeated, end) == [(0, "a", "one", "{}")]
+
+
+@pytest.mark.parametrize("where", [{"prompt_cache_hit_tokens": 4}, {"cached_tokens": 4}])
+def test_cached_tokens_are_found_where_servers_put_them(where: dict[str, int]) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 2, **where}
+    assert Usage(10, 2, 4) in read(chunk({"content": "x"}), {"choices": [], "usage": usage})

@@ -9,10 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from chatcore.llm import kinds
+from chatcore.llm.catalogue import ACCOUNTS
 from chatcore.llm.contract import check
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.kinds import build
+from chatcore.llm.parameters import PARAMETERS
 from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.services import SERVICES
 from tests.llm.asking import events_of, request, text_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
@@ -46,8 +49,7 @@ def install(folder: Path, code: str, entry_point: str) -> None:
 
 async def test_the_provider_of_the_manual_is_found_answers_and_keeps_the_contract(installed: Path) -> None:
     provider_code, contract_code = blocks("python")
-    (entry_point,) = re.findall(r'^(\w+ = )"(.*)"$', blocks("toml")[0], re.MULTILINE)
-    install(installed, provider_code, "".join(entry_point))
+    install(installed, provider_code, "shelf = my_package.shelf:ShelfProvider")
     assert kinds.kinds()["shelf"].LABEL == "Answers from the shelf"
     provider = build(ProviderSettings("shelf"))
     assert text_of(await events_of(provider.stream(request("wisdom")))) == "Measure twice, cut once. "
@@ -63,14 +65,17 @@ def test_the_manuals_provider_takes_thirty_lines_at_most() -> None:
     assert len(blocks("python")[0].strip().splitlines()) <= 30
 
 
-def test_the_manual_names_every_option_and_variable() -> None:
-    from chatcore.llm.catalogue import ACCOUNTS
-
+def test_the_manual_names_every_option_variable_service_and_parameter() -> None:
     page = PAGE.read_text()
     for name in (*kinds.OURS["openai"].OPTIONS, *kinds.OURS["litellm"].OPTIONS):
         assert f"`{name}`" in page
     for account in ACCOUNTS:
         assert f"`{account.variable}` | {account.name} |" in page
+    for service in SERVICES.values():
+        assert f"| {service.label} | `{service.kind}` |" in page
+        assert service.base_url in page
+    for parameter in PARAMETERS:
+        assert f"| `{parameter}` |" in page
 
 
 def test_a_package_cannot_take_the_place_of_ours(installed: Path) -> None:

@@ -111,7 +111,9 @@ async def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
 async def test_without_address_it_is_openai_with_its_own_name_of_the_output_limit() -> None:
     provider = NativeProvider(ProviderSettings("openai", credential=KEY))
     assert provider._chat_url("m") == f"{OPENAI}/chat/completions"
-    assert provider._body(request("m", params={"max_tokens": 5}, user="u"))["max_completion_tokens"] == 5
+    assert (
+        provider._dialect.body(request("m", params={"max_tokens": 5}, user="u"))["max_completion_tokens"] == 5
+    )
     await provider.close()
 
 
@@ -142,3 +144,35 @@ async def test_a_conversation_of_megabytes_is_sent_whole(upstream: Upstream, ope
     said = "Grüße 🙂 " * 300_000
     await events_of(opened().stream(request("any", said=said)))
     assert upstream.requests[0].body["messages"][1]["content"] == said
+
+
+async def test_an_old_server_is_asked_again_without_what_it_refuses(upstream: Upstream, opened: Open) -> None:
+    upstream.plan("old", refused_fields=("stream_options", "seed", "max_tokens"))
+    provider = opened()
+    asked = request("old", params={"seed": 7, "max_tokens": 5, "temperature": 0.5, "unheard_of": 1})
+    for tries in (4, 1):
+        upstream.requests.clear()
+        events = await events_of(provider.stream(asked))
+        assert text_of(events) == "Hello from the upstream"
+        # The output limit went out under its other name; what is not known here was never sent.
+        assert events[-1] == Finished("stop", ("seed", "unheard_of"))
+        assert len(upstream.requests) == tries
+    body = upstream.requests[-1].body
+    assert (body["max_completion_tokens"], body["temperature"]) == (5, 0.5)
+    assert not {"max_tokens", "seed", "stream_options"} & body.keys()
+
+
+async def test_one_models_refusals_are_not_anothers(upstream: Upstream, opened: Open) -> None:
+    upstream.plan("old", refused_fields=("seed",))
+    provider = opened()
+    for model in ("old", "new"):
+        await events_of(provider.stream(request(model, params={"seed": 7})))
+    assert upstream.requests[-1].body["seed"] == 7
+
+
+async def test_tools_are_never_left_out(upstream: Upstream, opened: Open) -> None:
+    upstream.plan("old", refused_fields=("tools",))
+    tool = {"type": "function", "function": {"name": "clock"}}
+    with pytest.raises(ProviderError, match="bad_request"):
+        await events_of(opened().stream(request("old", params={"tools": [tool]})))
+    assert len(upstream.requests) == 1

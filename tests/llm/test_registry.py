@@ -52,6 +52,20 @@ def test_from_a_key_to_a_model_that_can_be_chosen(http: Client) -> None:
     assert ask(http, "GET", f"deployments/?provider={model['id']}")["results"] == []
 
 
+def test_how_a_model_chooses_and_what_a_deployment_costs_are_kept(http: Client) -> None:
+    provider, model = add_provider(http), ask(http, "POST", "models/", {"name": "small"}, 201)
+    assert model["strategy"] == "weighted"
+    address = f"models/{model['id']}/"
+    assert ask(http, "PATCH", address, {"strategy": "cheapest"})["strategy"] == "cheapest"
+    problem = problem_of(send(http, "PATCH", f"/api/v1/{address}", {"strategy": "fastest"}), 422)
+    assert problem["errors"][0]["pointer"] == "/strategy"
+    prices = {"currency": "USD", "input": 1, "output": 2}
+    wishes = {"model": model["id"], "provider": provider["id"], "upstream_name": "small", "prices": prices}
+    deployment = ask(http, "POST", "deployments/", wishes, 201)
+    assert deployment["prices"] == prices
+    assert ask(http, "PATCH", f"deployments/{deployment['id']}/", {"prices": None})["prices"] is None
+
+
 def test_a_key_is_stored_sealed_and_shown_to_nobody(http: Client) -> None:
     provider = add_provider(http)
     answers = [

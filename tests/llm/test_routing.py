@@ -110,7 +110,7 @@ async def test_a_failure_after_the_first_word_is_the_askers() -> None:
     with pytest.raises(ProviderError) as caught:
         await anext(events)
     assert (caught.value.code, caught.value.started) == ("cut_off", True)
-    assert [each.outcome for each in attempts] == ["answered"]
+    assert [each.outcome for each in attempts] == ["answered", "cut_off"]
 
 
 async def test_when_nobody_answers_the_last_failure_is_told() -> None:
@@ -244,29 +244,3 @@ async def test_stopping_early_stops_the_upstream(upstream: Upstream) -> None:
     async with aclosing(routing.answer(model.pk, REQUEST)) as events:
         assert await anext(events) == TextDelta("Hello")
     assert await asyncio.to_thread(upstream.heard.left.wait, 10)
-
-
-async def test_many_requests_past_a_dead_and_a_failing_deployment_all_get_an_answer(
-    upstream: Upstream,
-) -> None:
-    def made() -> Model:
-        model = make_model()
-        dead = make_provider("openai", base_url="http://127.0.0.1:9/v1")
-        make_deployment(model, dead)
-        make_deployment(
-            model, make_provider("openai", base_url=f"{upstream.url}/v1"), upstream_name="refuse-529"
-        )
-        make_deployment(
-            model, make_provider("openai", base_url=f"{upstream.url}/v1"), upstream_name="good", priority=1
-        )
-        return model
-
-    model = await offload(made)
-    slots = asyncio.Semaphore(50)
-
-    async def one() -> str:
-        async with slots:
-            return text_of((await ask(model.pk))[0])
-
-    answers = Counter(await asyncio.gather(*(one() for _ in range(200))))
-    assert answers == {"Hello from the upstream": 200}

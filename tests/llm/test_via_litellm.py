@@ -1,4 +1,4 @@
-"""LiteLLM for real, in its process, against fake vendors. The tests share one event loop and so one process."""
+"""LiteLLM for real, in its process, against fake vendors. All these tests share one event loop, and so one process."""
 
 import asyncio
 import json
@@ -8,12 +8,10 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 
 from chatcore.llm import contract, litellm_process
 from chatcore.llm.contract import Check, Trial
@@ -25,15 +23,12 @@ from tests.llm.asking import events_of, reasoning_of, request, text_of, tool_cal
 from tests.upstreams.plans import Plan, refusal
 from tests.upstreams.server import Upstream
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("litellm")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.usefixtures("litellm"),
+    pytest.mark.xdist_group("litellm"),
+]
 KEY = "sk-a-secret-key"
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module", autouse=True)
-async def one_process() -> AsyncIterator[None]:
-    await litellm_process.shared().wait_until_ready()
-    yield
-    await litellm_process.shut_down()
 
 
 def anthropic(upstream: Upstream, **options: Any) -> LitellmProvider:
@@ -64,7 +59,8 @@ async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> Non
         "api_base": "http://evil.invalid",
         "api_key": "x",
     }
-    await events_of(anthropic(upstream).stream(request("any", said="Grüß dich", params=params)))
+    events = await events_of(anthropic(upstream).stream(request("any", said="Grüß dich", params=params)))
+    assert events[-1] == Finished("stop", ("api_base", "api_key", "seed"))
     (heard,) = upstream.requests
     assert heard.path == "/v1/messages"
     assert heard.headers["x-api-key"] == KEY
@@ -72,6 +68,33 @@ async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> Non
     assert heard.body["messages"][0]["content"][0]["text"] == "Grüß dich"
     assert (heard.body["max_tokens"], heard.body["temperature"], heard.body["stream"]) == (50, 0.2, True)
     assert "seed" not in heard.body
+
+
+async def test_claude_is_told_which_part_of_a_conversation_to_keep(upstream: Upstream) -> None:
+    kept = {"type": "ephemeral"}
+    await events_of(anthropic(upstream).stream(request("any")))
+    body = upstream.requests[-1].body
+    assert [part["cache_control"] for part in body["system"]] == [kept]
+    assert body["messages"][-1]["content"][-1]["cache_control"] == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "fields"), [({"cache_prompts": False}, {}), ({}, {"purpose": "title"})], ids=["off", "title"]
+)
+async def test_what_is_asked_once_is_not_kept(
+    upstream: Upstream, options: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    await events_of(anthropic(upstream, **options).stream(request("any", **fields)))
+    assert "cache_control" not in json.dumps(upstream.requests[-1].body)
+
+
+async def test_others_are_not_told_what_to_keep(upstream: Upstream) -> None:
+    provider = LitellmProvider(
+        ProviderSettings("litellm", f"{upstream.url}/v1beta", KEY, {"vendor": "gemini"})
+    )
+    await events_of(provider.stream(request("any")))
+    assert "cache" not in json.dumps(upstream.requests[-1].body)
+    assert len(upstream.requests) == 1
 
 
 async def test_anthropics_parallel_tool_calls_are_put_together(upstream: Upstream) -> None:

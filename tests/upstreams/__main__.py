@@ -1,4 +1,9 @@
-"""A fake upstream as a process of its own, for benchmarks and for trying things out."""
+"""A fake upstream as a process of its own, for benchmarks and for trying things out: `python -m tests.upstreams`.
+
+It speaks OpenAI's chat completions (`…/chat/completions`), Anthropic's messages (`…/messages`), Gemini's
+generateContent (`…/models/NAME:streamGenerateContent`), Cohere's chat (`…/v2/chat`) and Bedrock's converse
+(`…/model/NAME/converse-stream`). The model's name says what goes wrong: see `named` in plans.py.
+"""
 
 import argparse
 import asyncio
@@ -17,7 +22,9 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one; the address is printed")
     asyncio.run(serve(parser.parse_args().port))
 

@@ -1,16 +1,21 @@
 """The stream of Anthropic's messages: typed events around indexed content blocks."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from tests.upstreams.plans import Plan
+from tests.upstreams.faults import spoken
+from tests.upstreams.plans import TOO_LONG, Plan
 
-STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
+STOP_REASONS = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
 
 
-async def messages_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
+async def messages_body(plan: Plan) -> AsyncIterator[bytes]:
     yield _event("message_start", message=_message(plan))
     yield _event("ping")
     for event in _blocks_before(plan):
@@ -18,16 +23,7 @@ async def messages_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
     text_at = 1 if plan.reasoning else 0
     if plan.pieces:
         yield _event("content_block_start", index=text_at, content_block={"type": "text", "text": ""})
-    for number, text in enumerate(plan.pieces):
-        if number == plan.cut_after:
-            return
-        if number == plan.hang_after:
-            await asyncio.Event().wait()
-        if number == plan.error_after:
-            yield _event("error", error={"type": "overloaded_error", "message": "Overloaded"})
-            return
-        if plan.pause:
-            await asyncio.sleep(plan.pause)
+    async for text in spoken(plan):
         yield _event("content_block_delta", index=text_at, delta={"type": "text_delta", "text": text})
     if plan.pieces:
         yield _event("content_block_stop", index=text_at)
@@ -35,9 +31,22 @@ async def messages_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
         yield event
     if plan.finish:
         delta = {"stop_reason": STOP_REASONS[plan.finish], "stop_sequence": None}
-        yield _event("message_delta", delta=delta, usage={"output_tokens": (plan.usage or (0, 0))[1]})
+        usage = {"usage": {"output_tokens": plan.usage[1]}} if plan.usage else {}
+        yield _event("message_delta", delta=delta, **usage)
     if plan.done:
         yield _event("message_stop")
+
+
+def messages_error(_: Plan) -> bytes:
+    return _event("error", error={"type": "overloaded_error", "message": "Overloaded"})
+
+
+def messages_refusal(plan: Plan) -> dict[str, Any]:
+    if plan.kind == "too_long":
+        error = {"type": "invalid_request_error", "message": TOO_LONG["anthropic"]}
+    else:
+        error = {"type": plan.kind, "message": plan.said}
+    return {"type": "error", "error": error}
 
 
 def _blocks_before(plan: Plan) -> Iterator[bytes]:
@@ -61,8 +70,7 @@ def _tool_blocks(plan: Plan, first: int) -> Iterator[bytes]:
 
 
 def _message(plan: Plan) -> dict[str, Any]:
-    read, _, cached, _ = plan.usage or (0, 0, 0, 0)
-    return {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
@@ -70,8 +78,16 @@ def _message(plan: Plan) -> dict[str, Any]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": {"input_tokens": read - cached, "cache_read_input_tokens": cached, "output_tokens": 1},
     }
+    if plan.usage:
+        read, _, cached, _ = plan.usage
+        message["usage"] = {
+            "input_tokens": read - cached,
+            "cache_read_input_tokens": cached,
+            "cache_creation_input_tokens": 0,
+            "output_tokens": 1,
+        }
+    return message
 
 
 def _event(kind: str, **fields: Any) -> bytes:

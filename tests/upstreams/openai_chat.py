@@ -1,32 +1,19 @@
 """Bodies of OpenAI's chat completions: the stream of chunks, and the answer in one piece."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from tests.upstreams.plans import Plan
+from tests.upstreams.faults import spoken
+from tests.upstreams.plans import TOO_LONG, Plan
 
 
-async def chat_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
+async def chat_body(plan: Plan) -> AsyncIterator[bytes]:
     yield _event(plan, _chunk({"role": "assistant", "content": ""}))
     for text in plan.reasoning:
         yield _event(plan, _chunk({plan.reasoning_field: text}))
-    for number, text in enumerate(plan.pieces):
-        if number == plan.cut_after:
-            return
-        if number == plan.hang_after:
-            await asyncio.Event().wait()
-        if number == plan.error_after:
-            yield _event(plan, {"error": plan.error})
-            return
-        if plan.pause:
-            await asyncio.sleep(plan.pause)
-        event = _event(plan, _chunk({"content": text}))
-        if plan.cut_inside and number == len(plan.pieces) - 1:
-            yield event[: len(event) // 2]
-            return
-        yield event
+    async for text in spoken(plan):
+        yield _event(plan, _chunk({"content": text}))
     for delta in _tool_deltas(plan):
         yield _event(plan, _chunk(delta))
     if plan.finish:
@@ -35,6 +22,16 @@ async def chat_body(plan: Plan, path: str) -> AsyncIterator[bytes]:
         yield _event(plan, {"id": "chatcmpl-1", "choices": [], "usage": _usage(plan.usage)})
     if plan.done:
         yield b"data: [DONE]" + plan.line_end * 2
+
+
+def chat_error(plan: Plan) -> bytes:
+    return _event(plan, {"error": plan.error})
+
+
+def chat_refusal(plan: Plan) -> dict[str, Any]:
+    if plan.kind == "too_long":
+        return {"error": {"message": TOO_LONG["openai"], "type": "", "code": "context_length_exceeded"}}
+    return {"error": {"message": plan.said, "type": plan.kind, "param": None, "code": None}}
 
 
 def chat_whole(plan: Plan) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What a fake upstream does when it is asked: an answer, and the way it goes wrong."""
 
 import re
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from typing import Any
 
 
@@ -18,10 +20,12 @@ class ToolCall:
 class Plan:
     """One answer. `pieces` are text deltas; `usage` is (input, output, cached, reasoning) or None.
 
-    `raw` replaces the whole body by bytes; `status` and `headers` go with it. `pause` is seconds before each
-    piece; `hang_after`, `cut_after` and `error_after` are numbers of pieces, "at end" is after all of them.
-    `write_size` splits the stream into writes of that many bytes. `whole` answers in one piece although a
-    stream was asked for.
+    A `status` other than 200 refuses: with `said` and `kind` in the protocol's own error object. `raw` replaces
+    the whole body by bytes. `pause` is seconds before each piece; `hang_after`, `cut_after` and `error_after` are
+    numbers of pieces, "at end" is after all of them, "inside" in the middle of the last one. `write_size` splits
+    the stream into writes of that many bytes, `drip` seconds apart. `whole` answers in one piece although a
+    stream was asked for; `refused_fields` are names in the body that it refuses with 400. As a list of models,
+    `pieces` are their names and `facts` what is said of each besides.
     """
 
     pieces: tuple[str, ...] = ("Hello", " from", " the upstream")
@@ -32,6 +36,8 @@ class Plan:
     finish: str | None = "stop"
     done: bool = True
     status: int = 200
+    said: str = "no"
+    kind: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     pause: float = 0.0
@@ -43,30 +49,43 @@ class Plan:
     hang_at_end: bool = False
     error_after: int | None = None
     error: Any = field(default_factory=lambda: {"message": "the server had an error", "type": "server_error"})
+    wrong_types: bool = False
     write_size: int = 0
+    drip: float = 0.0
     line_end: bytes = b"\n"
     whole: bool = False
+    refused_fields: tuple[str, ...] = ()
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def refusal(status: int, message: str = "no", *, kind: str = "", **headers: str) -> Plan:
-    body = f'{{"error": {{"message": "{message}", "type": "{kind}", "code": null}}}}'
-    return Plan(status=status, raw=body.encode(), headers={"Content-Type": "application/json", **headers})
+    return Plan(status=status, said=message, kind=kind, headers=headers)
 
 
+# What each protocol says of a prompt that is too long.
+TOO_LONG = {
+    "openai": "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+    "anthropic": "prompt is too long: 215000 tokens > 200000 maximum",
+    "gemini": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+    "cohere": "too many tokens: size limit exceeded by 11326 tokens. Try using shorter or fewer inputs.",
+    "bedrock": "Input is too long for requested model.",
+}
 NAMED = {
     "reasoning": Plan(reasoning=("Let me", " think.")),
     "hang": Plan(hang_before=True),
     "hang-after-2": Plan(hang_after=2),
     "cut-after-2": Plan(cut_after=2),
+    "cut-inside": Plan(cut_inside=True),
     "error-after-2": Plan(error_after=2),
+    "drip": Plan(write_size=5, drip=0.002),
     "garbage": Plan(raw=b"<html><body>Sign in</body></html>", headers={"Content-Type": "text/html"}),
+    "noise": Plan(raw=bytes(range(256)) * 8),
+    "wrong-types": Plan(wrong_types=True),
+    "no-usage": Plan(usage=None),
     "empty": Plan(pieces=()),
+    "filtered": Plan(pieces=(), finish="content_filter"),
     "whole": Plan(whole=True),
-    "refuse-400": refusal(400, "that is no request", kind="invalid_request_error"),
-    "refuse-401": refusal(401, "wrong key", kind="authentication_error"),
-    "refuse-429": refusal(429, "slow down", kind="rate_limit_error", **{"Retry-After": "7"}),
-    "refuse-500": refusal(500, "broken", kind="api_error"),
-    "refuse-529": refusal(529, "overloaded", kind="overloaded_error"),
+    "too-long": Plan(status=400, kind="too_long"),
     "tools": Plan(
         pieces=(),
         finish="tool_calls",
@@ -77,15 +96,35 @@ NAMED = {
     ),
 }
 STREAM = re.compile(r"stream-(\d+)x(\d+)")
+REFUSE = re.compile(r"refuse-(\d{3})(-date)?")
+WAIT_SECONDS = 7
+KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    500: "api_error",
+    503: "overloaded_error",
+    529: "overloaded_error",
+}
 
 
 def named(model: str) -> Plan:
-    """The plan a model's name stands for; `stream-200x10` is 200 pieces 10 ms apart; anything else is well.
+    """The plan a model's name stands for; anything unheard of answers well.
 
-    The pieces differ: LiteLLM takes a hundred equal ones for a model caught in a loop, and ends the answer.
+    `stream-200x10` is 200 pieces 10 ms apart. They differ: LiteLLM takes a hundred equal ones for a model caught in
+    a loop, and ends the answer. `refuse-429` refuses with that status, and says to wait where waiting helps: seven
+    seconds, or with `refuse-429-date` until the moment that is seven seconds from now.
     """
-    match = STREAM.fullmatch(model)
-    if match:
+    if match := STREAM.fullmatch(model):
         count, milliseconds = int(match[1]), int(match[2])
         return Plan(pieces=tuple(f" word{number}" for number in range(count)), pause=milliseconds / 1000)
+    if match := REFUSE.fullmatch(model):
+        status = int(match[1])
+        plan = refusal(status, f"refused with {status}", kind=KINDS.get(status, "api_error"))
+        if status not in {429, 503, 529}:
+            return plan
+        wait = formatdate(time.time() + WAIT_SECONDS, usegmt=True) if match[2] else str(WAIT_SECONDS)
+        return replace(plan, headers={"Retry-After": wait})
     return NAMED.get(model, Plan())

@@ -2,22 +2,26 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+import weakref
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
 
-from tests.upstreams.anthropic_messages import messages_body
-from tests.upstreams.openai_chat import chat_body, chat_whole
+from tests.upstreams.faults import Broken, Cut
 from tests.upstreams.plans import Plan, named
+from tests.upstreams.protocols import CHAT, Protocol, protocol_of
 
 PLANS = web.AppKey("plans", dict[str, Plan])
-Body = Callable[[Plan, str], AsyncIterator[bytes]]
+ACCESS_TOKEN = "ya29.an-access-token"
+SETTLING_TURNS = 5  # of the loop, for transports to be closed and forgotten
+LISTS = "/v1/models"  # the plan of what is listed, whatever the address
 
 
 @dataclass(frozen=True)
 class Request:
+    method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
@@ -30,6 +34,7 @@ class Heard:
 
     requests: list[Request] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
+    transports: "weakref.WeakSet[asyncio.Transport]" = field(default_factory=weakref.WeakSet)
 
 
 HEARD = web.AppKey("heard", Heard)
@@ -38,76 +43,113 @@ HEARD = web.AppKey("heard", Heard)
 def application(plans: dict[str, Plan], heard: Heard) -> web.Application:
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app[PLANS], app[HEARD] = plans, heard
-    app.router.add_post("/v1/chat/completions", _chat)
-    app.router.add_post("/openai/deployments/{model}/chat/completions", _chat)
-    app.router.add_post("/v1/messages", _messages)
-    app.router.add_get("/v1/models", _models)
-    app.router.add_get("/openai/deployments", _models)
+    app.router.add_post("/token", _token)
+    app.router.add_post("/{path:.*}", _asked)
+    app.router.add_get("/{path:.*}", _models)
     return app
 
 
-async def _chat(request: web.Request) -> web.StreamResponse:
-    plan = await _planned(request)
-    if plan.raw is None and (plan.whole or not (await request.json()).get("stream")):
-        return web.json_response(chat_whole(plan))
-    return await _answer(request, plan, chat_body)
+async def _token(_: web.Request) -> web.StreamResponse:
+    """Where a service account gets its access token (RFC 7523)."""
+    return web.json_response({"access_token": ACCESS_TOKEN, "expires_in": 3600, "token_type": "Bearer"})
 
 
-async def _messages(request: web.Request) -> web.StreamResponse:
-    return await _answer(request, await _planned(request), messages_body)
-
-
-async def _models(request: web.Request) -> web.StreamResponse:
-    _note(request, None)
-    plan = request.app[PLANS].get("/v1/models", Plan())
-    if plan.raw is not None:
-        return web.Response(body=plan.raw, status=plan.status, headers=plan.headers)
-    return web.json_response(
-        {"object": "list", "data": [{"id": name, "object": "model"} for name in plan.pieces]}
-    )
-
-
-async def _planned(request: web.Request) -> Plan:
+async def _asked(request: web.Request) -> web.StreamResponse:
     body = await request.json()
     _note(request, body)
-    model = body["model"]
-    return request.app[PLANS].get(model) or named(model)
-
-
-def _note(request: web.Request, body: Any) -> None:
-    request.app[HEARD].requests.append(
-        Request(request.path, dict(request.query), dict(request.headers), body)
-    )
-
-
-async def _answer(request: web.Request, plan: Plan, body: Body) -> web.StreamResponse:
+    found = protocol_of(request.path)
+    if found is None:
+        return web.json_response({"error": {"message": f"no such path: {request.path}"}}, status=404)
+    protocol, model = found
+    model = model or body["model"]
+    plan = request.app[PLANS].get(model) or named(model)
+    refused = [name for name in plan.refused_fields if name in body]
+    if refused:
+        plan = Plan(status=400, said=f"Unrecognized request argument supplied: {refused[0]}")
     try:
-        return await _write(request, plan, body)
+        return await _answer(request, plan, protocol, body)
     except (asyncio.CancelledError, ConnectionResetError):
         request.app[HEARD].left.set()
         raise
 
 
-async def _write(request: web.Request, plan: Plan, body: Body) -> web.StreamResponse:
+async def _models(request: web.Request) -> web.StreamResponse:
+    _note(request, None)
+    plan = request.app[PLANS].get(LISTS, Plan())
     if plan.hang_before:
         await asyncio.Event().wait()
-    if plan.raw is not None and plan.status != 200:
+    if plan.raw is not None or plan.status != 200:
+        return _refused(plan, CHAT)
+    if "x-goog-api-key" in request.headers:
+        return web.json_response({"models": [{"name": f"models/{name}"} for name in plan.pieces]})
+    rows = [{"id": name, "object": "model", **plan.facts.get(name, {})} for name in plan.pieces]
+    return web.json_response({"object": "list", "data": rows})
+
+
+def _note(request: web.Request, body: Any) -> None:
+    if request.transport is not None:
+        request.app[HEARD].transports.add(request.transport)
+    request.app[HEARD].requests.append(
+        Request(request.method, request.path, dict(request.query), dict(request.headers), body)
+    )
+
+
+def _refused(plan: Plan, protocol: Protocol) -> web.Response:
+    if plan.raw is not None:
         return web.Response(body=plan.raw, status=plan.status, headers=plan.headers)
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **plan.headers})
-    await response.prepare(request)
-    pieces = _once(plan.raw) if plan.raw is not None else body(plan, request.path)
-    async for piece in pieces:
-        step = plan.write_size or len(piece)
-        for start in range(0, len(piece), step):
-            await response.write(piece[start : start + step])
-    if plan.hang_at_end:
+    return web.json_response(protocol.refusal(plan), status=plan.status, headers=plan.headers)
+
+
+async def _answer(
+    request: web.Request, plan: Plan, protocol: Protocol, body: dict[str, Any]
+) -> web.StreamResponse:
+    if plan.hang_before:
         await asyncio.Event().wait()
-    if plan.cut_after is not None or plan.cut_inside or plan.cut_at_end:
+    if plan.status != 200:
+        return _refused(plan, protocol)
+    if plan.raw is None and protocol.whole and (plan.whole or not body.get("stream")):
+        return web.json_response(protocol.whole(plan))
+    response = web.StreamResponse(headers={"Content-Type": protocol.content_type, **plan.headers})
+    await response.prepare(request)
+    try:
+        async for piece in _once(plan.raw) if plan.raw is not None else _events(plan, protocol):
+            await _write(response, plan, piece)
+        if plan.cut_at_end:
+            raise Cut
+    except Cut:
         assert request.transport is not None
         request.transport.close()
         return response
+    if plan.hang_at_end:
+        await asyncio.Event().wait()
     await response.write_eof()
     return response
+
+
+async def _events(plan: Plan, protocol: Protocol) -> AsyncIterator[bytes]:
+    """The events of the stream; one is held back where the last of them is to be cut in its middle."""
+    held = b""
+    try:
+        async for event in protocol.stream(plan):
+            if not plan.cut_inside:
+                yield event
+                continue
+            if held:
+                yield held
+            held = event
+    except Cut:
+        yield held[: len(held) // 2]
+        raise
+    except Broken:
+        yield protocol.error(plan)
+
+
+async def _write(response: web.StreamResponse, plan: Plan, piece: bytes) -> None:
+    step = plan.write_size or len(piece) or 1
+    for start in range(0, len(piece), step):
+        await response.write(piece[start : start + step])
+        if plan.drip:
+            await asyncio.sleep(plan.drip)
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:
@@ -161,7 +203,12 @@ class Upstream:
             if connection.transport:
                 connection.transport.abort()
         await self._runner.cleanup()
-        await asyncio.sleep(0)
+        # One that closes is forgotten by its server, and still waits for a client to take what is buffered.
+        for transport in list(self.heard.transports):
+            transport.abort()
+        await self._loop.shutdown_asyncgens()
+        for _ in range(SETTLING_TURNS):
+            await asyncio.sleep(0)
 
     def _run(self, work: Awaitable[None]) -> None:
         async def awaited() -> None:

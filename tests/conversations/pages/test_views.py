@@ -132,6 +132,16 @@ def test_the_answer_to_sending_is_what_a_reload_shows(owner: Principal, browser:
             {"route": [{"provider": "A", "outcome": "timeout"}, {"provider": "B", "outcome": "answered"}]},
             "answered by B after A was unavailable",
         ),
+        (
+            {
+                "model_name": "large",
+                "route": [
+                    {"provider": "A", "model": "large", "outcome": "busy"},
+                    {"provider": "B", "model": "small", "outcome": "answered"},
+                ],
+            },
+            "answered by small (B) as large (A) was busy",
+        ),
     ],
 )
 def test_every_state_of_a_reply_is_said_in_words(
@@ -140,6 +150,16 @@ def test_every_state_of_a_reply_is_said_in_words(
     _, _, answer = ask(owner, **fields)
 
     assert words in text(browser.get(address("message", answer)))
+
+
+@pytest.mark.parametrize("outcome", ["busy", "circuit_open"])
+def test_one_that_answered_in_the_end_was_not_unavailable(
+    owner: Principal, browser: Client, outcome: str
+) -> None:
+    first, then = ({"provider": "A", "model": "m", "outcome": each} for each in (outcome, "answered"))
+    _, _, answer = ask(owner, model_name="m", route=[first, then])
+
+    assert "answered by" not in text(browser.get(address("message", answer)))
 
 
 def test_unknown_usage_is_not_shown_as_zero(owner: Principal, browser: Client) -> None:

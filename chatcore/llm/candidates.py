@@ -1,0 +1,154 @@
+"""Which deployments may answer for a model, and in which order they are asked."""
+
+import random
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import Now
+
+from chatcore.llm import breakers
+from chatcore.llm.models import Deployment, Fallback, Model
+from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.traffic import Call, DeploymentHealth
+from chatcore.security.fields import Unreadable
+
+EXPLORATION = 0.05  # of the requests measure what is not the fastest
+READ_SHARE = 3  # tokens read for each one written, where prices are compared
+
+Strategy = Model.Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A deployment with all that asking it takes, read at once: the event loop never meets the ORM.
+
+    No settings: the provider's credential cannot be decrypted. `is_limited`: it has a limit; `is_counted`: its
+    requests are counted, for a limit or for the strategy. `is_shut`: its breaker was open or half-open;
+    `open_for` is how many seconds more. `has_failed`: it has failures to forget.
+    """
+
+    deployment_id: uuid.UUID
+    label: str
+    model_id: uuid.UUID
+    model: str
+    upstream_name: str
+    default_params: dict[str, Any]
+    provider_id: uuid.UUID
+    provider: str
+    provider_version: datetime
+    settings: ProviderSettings | None
+    strategy: str
+    is_limited: bool
+    is_counted: bool
+    is_shut: bool
+    open_for: float
+    has_failed: bool
+
+
+def candidates(model_id: uuid.UUID) -> list[Candidate]:
+    """The deployments to try, in order: the model's own, then those of each of its fallbacks."""
+    links = Fallback.objects.filter(model=model_id).order_by("position", "pk")
+    order = [model_id, *links.values_list("to_id", flat=True)]
+    usable = Deployment.objects.usable().filter(model__in=order).select_related("health").annotate(now=Now())
+    try:
+        deployments = list(usable)
+    except Unreadable:
+        deployments = list(usable.defer("provider__credential"))
+    liking = _likings(deployments)
+    # Shares one priority by weight: the largest of n draws u^(1/w) falls on each with probability w / Σw.
+    drawn = {each.pk: random.random() ** (1 / each.weight) for each in deployments}  # noqa: S311
+    deployments.sort(
+        key=lambda each: (order.index(each.model_id), each.priority, *liking[each.pk], -drawn[each.pk])
+    )
+    return [_candidate(deployment) for deployment in deployments]
+
+
+Liking = tuple[bool, float]
+Rule = Callable[[Sequence[Deployment]], Mapping[uuid.UUID, Liking]]
+
+
+def _likings(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
+    """What each deployment's strategy thinks of it: the lowest is asked first."""
+    likings: dict[uuid.UUID, Liking] = {each.pk: (False, 0.0) for each in deployments}
+    for strategy, rule in RULES.items():
+        concerned = [each for each in deployments if each.model.strategy == strategy]
+        if concerned:
+            likings.update(rule(concerned))
+    return likings
+
+
+def _busyness(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
+    running = Call.objects.filter(deployment__in=deployments, expires_at__gt=Now())
+    counts = dict(running.values_list("deployment").annotate(number=Count("pk")))
+    return {each.pk: (False, counts.get(each.pk, 0)) for each in deployments}
+
+
+def _slowness(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
+    """What was never measured comes first; now and then all are drawn, so that what has become fast is noticed."""
+    if random.random() < EXPLORATION:  # noqa: S311
+        return {}
+    return {
+        each.pk: (True, median(health.latencies))
+        if (health := health_of(each)) and health.latencies
+        else (False, 0.0)
+        for each in deployments
+    }
+
+
+def _price(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
+    prices = {each.pk: blended_price(each.prices or each.model.prices) for each in deployments}
+    return {pk: (price is None, price or 0.0) for pk, price in prices.items()}
+
+
+RULES: Mapping[str, Rule] = {
+    Strategy.LEAST_BUSY: _busyness,
+    Strategy.LOWEST_LATENCY: _slowness,
+    Strategy.CHEAPEST: _price,
+}
+
+
+def blended_price(prices: Any) -> float | None:
+    """Of a million tokens, three read for each one written; None where either is unknown."""
+    if not isinstance(prices, dict):
+        return None
+    read, written = prices.get("input"), prices.get("output")
+    if not isinstance(read, int | float) or not isinstance(written, int | float):
+        return None
+    return (READ_SHARE * read + written) / (READ_SHARE + 1)
+
+
+def health_of(deployment: Deployment) -> DeploymentHealth | None:
+    return getattr(deployment, "health", None)
+
+
+def _candidate(deployment: Deployment) -> Candidate:
+    provider, model, health = deployment.provider, deployment.model, health_of(deployment)
+    try:
+        settings = provider.settings()
+    except Unreadable:
+        settings = None
+    open_until = health.open_until if health else None
+    now: datetime = deployment.now  # type: ignore[attr-defined] # annotated
+    return Candidate(
+        deployment_id=deployment.pk,
+        label=str(deployment),
+        model_id=model.pk,
+        model=model.name,
+        upstream_name=deployment.upstream_name,
+        default_params=model.default_params,
+        provider_id=provider.pk,
+        provider=provider.name,
+        provider_version=provider.updated_at,
+        settings=settings,
+        strategy=model.strategy,
+        is_limited=deployment.is_limited,
+        is_counted=deployment.is_limited or model.strategy == Strategy.LEAST_BUSY,
+        is_shut=breakers.is_open(health),
+        open_for=max(0.0, (open_until - now).total_seconds()) if open_until else 0.0,
+        has_failed=bool(health and (health.failures or health.openings)),
+    )

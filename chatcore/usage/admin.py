@@ -1,0 +1,96 @@
+"""Staff pages of usage. The ledger and what is counted from it are looked at, budgets are edited."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from chatcore.usage.actions import save_budget
+from chatcore.usage.models import Budget, Reservation, Spending, Usage, UsageDay
+
+
+class Written(admin.ModelAdmin[Any]):
+    """Rows the product writes: nobody adds, changes or deletes one here."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(Usage)
+class UsageAdmin(Written):
+    list_display = (
+        "created_at",
+        "workspace",
+        "user",
+        "purpose",
+        "model_name",
+        "input_tokens",
+        "output_tokens",
+        "estimated",
+        "cost",
+        "currency",
+        "outcome",
+        "code",
+    )
+    list_select_related = ("workspace", "user")
+    list_filter = ("outcome", "purpose", "estimated")
+    search_fields = ("=id", "=message", "=conversation", "=user__email", "=model_name")
+    search_help_text = "An id of a call, a reply or a conversation, a user's e-mail address, a model's name."
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "-id")
+
+
+@admin.register(UsageDay)
+class UsageDayAdmin(Written):
+    list_display = (
+        "day",
+        "workspace",
+        "model_name",
+        "calls",
+        "failures",
+        "cost",
+        "currency",
+        "unknown_cost_calls",
+    )
+    list_select_related = ("workspace",)
+    search_fields = ("=workspace__name", "=model_name")
+    date_hierarchy = "day"
+    ordering = ("-day", "-calls")
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin[Budget]):
+    list_display = ("__str__", "workspace", "user", "integration", "model", "strict", "enabled")
+    list_select_related = ("workspace", "user", "integration", "model")
+    list_filter = ("unit", "period", "enabled")
+    search_fields = ("workspace__name", "user__email", "integration__name", "model__name")
+    autocomplete_fields = ("workspace", "user", "integration", "model")
+    show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:  # noqa: ARG002
+        save_budget(obj)
+
+
+@admin.register(Spending)
+class SpendingAdmin(Written):
+    list_display = ("budget", "starts_on", "spent", "reserved")
+    list_select_related = ("budget",)
+    search_fields = ("=budget__id", "=budget__workspace__name")
+    ordering = ("-starts_on", "-id")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(Written):
+    list_display = ("message", "spending", "amount", "created_at")
+    list_select_related = ("spending__budget",)
+    search_fields = ("=message",)
+    ordering = ("-id",)

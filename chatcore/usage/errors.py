@@ -1,0 +1,31 @@
+"""What budgets refuse."""
+
+import math
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.utils import timezone
+
+from chatcore.errors import Forbidden, TooMany
+
+
+class BudgetExceeded(TooMany):
+    """A budget is spent. It starts anew at `resets_at`."""
+
+    code: ClassVar[str] = "budget_exceeded"
+
+    def __init__(self, detail: str = "", *, resets_at: datetime | None = None) -> None:
+        left = math.ceil((resets_at - timezone.now()).total_seconds()) if resets_at else None
+        super().__init__(detail, retry_after=max(left, 1) if left is not None else None)
+        self.resets_at = resets_at
+
+    def problem(self, instance: str = "") -> dict[str, Any]:
+        """With `resets_at`, the time (RFC 3339) from which the same request may succeed."""
+        body = super().problem(instance)
+        return body | {"resets_at": self.resets_at.isoformat()} if self.resets_at else body
+
+
+class PriceUnknown(Forbidden):
+    """A strict budget covers this model, and its price is not known."""
+
+    code: ClassVar[str] = "price_unknown"

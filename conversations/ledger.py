@@ -1,0 +1,115 @@
+"""What replies cost: set aside when one is queued, written down when its call has ended."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from chatcore.llm.types import ModelRequest, Usage
+from chatcore.usage import spending, tokens
+from chatcore.usage.actions import Call, record
+from chatcore.usage.spending import Asked
+from conversations.models import Conversation, Message
+
+if TYPE_CHECKING:
+    from conversations.claims import Claim
+    from conversations.streams import ReplyStream
+
+RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
+
+
+def reserve_reply(reply: Message, conversation: Conversation) -> None:
+    """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
+    assert reply.model is not None
+    spending.reserve(
+        Asked(
+            message=reply.id,
+            workspace=reply.workspace_id,
+            user=reply.user_id,
+            integration=reply.integration_id,
+            model=reply.model,
+            input_tokens=lambda: _tokens_to_read(reply, conversation),
+            params=conversation.params | reply.params,
+        )
+    )
+
+
+def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:
+    """In the transaction of the final save, behind its fence. Where nobody could be asked, nothing was called."""
+    claim = stream.claim
+    call = Call(
+        **asker_of(claim),
+        route=route,
+        counts=stream.usage,
+        estimates=Usage(stream.tokens_read, tokens.estimate(stream.text) + tokens.estimate(stream.reasoning)),
+        seconds=stream.seconds,
+        outcome=outcome,
+        code=code,
+        unknown_attempts=claim.restarts,
+    )
+    if outcome == Message.Status.FAILED and not call.was_made:
+        spending.release([claim.id])
+    else:
+        record(call)
+
+
+def record_lost(ended: Iterable[tuple["Claim", Mapping[str, Any] | None]]) -> None:
+    """Replies that ended without their workers, with the error of those that failed; the others were stopped."""
+    record(
+        *(
+            _lost(claim, Message.Status.FAILED, error["code"])
+            if error
+            else _lost(claim, Message.Status.STOPPED)
+            for claim, error in ended
+        )
+    )
+
+
+def _lost(reply: "Claim | Message", outcome: str, code: str = "") -> Call:
+    """What it consumed is unknown."""
+    return Call(**asker_of(reply), outcome=outcome, code=code, unknown_attempts=reply.restarts)
+
+
+def lock_running(conversation_id: uuid.UUID) -> list[Message]:
+    """The replies of a conversation that wait or run; none of them ends before this transaction does."""
+    running = Message.objects.select_for_update().filter(conversation=conversation_id, status__in=RUNNING)
+    return list(running.order_by("id"))
+
+
+def forget_replies(replies: Sequence[Message]) -> None:
+    """They are deleted: for those that ran a model was called, the others come to nothing."""
+    streaming = [reply for reply in replies if reply.status == Message.Status.STREAMING]
+    calls = [_lost(reply, Message.Status.STOPPED, "deleted") for reply in streaming]
+    record(*calls, unmade=[reply.id for reply in replies])
+
+
+def tokens_of(request: ModelRequest) -> int:
+    """About how many tokens the request has."""
+    return tokens.estimate_turns(turn.text for turn in request.turns)
+
+
+def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    running = Message.objects.filter(id__in=messages, status__in=RUNNING)
+    return set(running.values_list("id", flat=True))
+
+
+def _tokens_to_read(reply: Message, conversation: Conversation) -> int:
+    assert reply.model is not None
+    turns, size = Message.objects.size_of_path(reply.parent_id) if reply.parent_id else (0, 0)
+    system = tokens.estimate_turns([conversation.system] if conversation.system else [])
+    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN
+    return min(whole, reply.model.context_window or whole)
+
+
+def asker_of(reply: "Claim | Message") -> dict[str, Any]:
+    """The fields of a call that say who asked for what."""
+    return {
+        "workspace": reply.workspace_id,
+        "user": reply.user_id,
+        "integration": reply.integration_id,
+        "conversation": reply.conversation_id,
+        "message": reply.id,
+        "attempt": reply.attempt,
+        "purpose": "reply",
+        "model": reply.model_id,
+        "model_name": reply.model_name,
+    }

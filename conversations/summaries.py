@@ -1,0 +1,101 @@
+"""Branches that have outgrown their model's window: the oldest turns are summarised once, by the model itself."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from django.db import transaction
+
+from chatcore.accounts.principals import SYSTEM
+from chatcore.llm.types import ModelRequest, ProviderError, Turn
+from chatcore.offload import offload
+from chatcore.realtime.log import announce
+from chatcore.usage.spending import is_spent
+from conversations import events
+from conversations.actions.access import audience_of
+from conversations.asides import ask_aside, record_aside
+from conversations.claims import Claim
+from conversations.context import Context, Said, read_context
+from conversations.models import Conversation, Message, Summary
+
+log = logging.getLogger(__name__)
+
+SUMMARY_TOKENS = 800
+MAX_CHARACTERS = 8_000
+MOST_PARTS = 6  # requests for one summary; of what is longer, the oldest is left out
+INSTRUCTION = (
+    "Summarise the conversation below for somebody who goes on with it and cannot read it: who wants what, what was "
+    "found out and decided, names, numbers and code that are still needed, what is open. Its own language, at most "
+    "400 words, no preface."
+)
+
+
+async def fitted_request(claim: Claim) -> ModelRequest:
+    """The request for one reply. Where a summary cannot be made, the oldest turns are left out instead."""
+    context = await offload(read_context, claim)
+    old = context.too_old()
+    if not old or not await offload(_may_be_asked, claim):
+        return context.request()
+    try:
+        text = await _summarise(claim, context, old)
+    except ProviderError as error:
+        log.info("no summary for %s: %s", claim.id, error)
+        return context.request()
+    await offload(_keep, claim, old[-1], text)
+    return context.summarised(old, text).request()
+
+
+def _may_be_asked(claim: Claim) -> bool:
+    if claim.model_id is None:
+        return False
+    return not is_spent(claim.workspace_id, claim.user_id, claim.integration_id, claim.model_id)
+
+
+async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str:
+    """Part by part, each as large as the window allows, with the summary of what came before it."""
+    summary = context.summary
+    room = max(context.room - 2 * MAX_CHARACTERS, context.room // 2)
+    for part in list(_parts(old, room))[-MOST_PARTS:]:
+        before = f"Summary of what came before:\n{summary}\n\n---\n\n" if summary else ""
+        request = ModelRequest(
+            model="",
+            turns=(Turn("system", INSTRUCTION), Turn("user", before + part)),
+            params={"max_tokens": SUMMARY_TOKENS},
+            purpose="summary",
+            user=context.user,
+        )
+        aside = await ask_aside(claim, request)
+        await offload(record_aside, aside)
+        if aside.error:
+            raise aside.error
+        summary = aside.text.replace("\x00", "").strip()[:MAX_CHARACTERS]
+        if not summary:
+            raise ProviderError("empty", "the summary is empty")
+    return summary
+
+
+def _parts(old: Sequence[Said], room: int) -> Iterator[str]:
+    part = ""
+    for one in old:
+        text = f"{one.turn.role}: {one.turn.text}"[:room]
+        if part and len(part) + len(text) > room:
+            yield part
+            part = ""
+        part = f"{part}\n\n{text}" if part else text
+    yield part
+
+
+@transaction.atomic
+def _keep(claim: Claim, last: Said, text: str) -> None:
+    """For every branch through that message. Two replies that summarise at once keep the first one's."""
+    conversation = (
+        Conversation.objects.select_for_update(no_key=True).filter(id=claim.conversation_id).first()
+    )
+    message = Message.objects.filter(id=last.message).first()
+    if conversation is None or message is None:  # deleted meanwhile
+        return
+    _, made = Summary.objects.get_or_create(
+        message=message, defaults={"text": text, "model_name": claim.model_name}
+    )
+    if made:
+        body = events.ContextSummarised(message=message.id)
+        announce(*events.about(conversation, audience_of(conversation.id), SYSTEM, body))

@@ -1,0 +1,154 @@
+"""In which order the deployments of one priority are asked."""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+
+from chatcore.llm import candidates, latencies, line, places, routing
+from chatcore.llm.models import Deployment, Model
+from chatcore.llm.traffic import Call, DeploymentHealth
+from chatcore.llm.types import ModelRequest, TextDelta, Turn
+from chatcore.offload import offload
+from tests.llm.factories import make_deployment, make_model, make_provider
+from tests.upstreams.server import Upstream
+
+pytestmark = pytest.mark.django_db
+REQUEST = ModelRequest("", (Turn("user", "Hello?"),))
+
+
+@pytest.fixture
+def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request measures what is not the fastest."""
+    monkeypatch.setattr(candidates, "EXPLORATION", 0.0)
+
+
+def model_of(strategy: str, *names: str, **fields: Any) -> tuple[Model, dict[str, Deployment]]:
+    model = make_model(strategy=strategy, **fields)
+    return model, {name: make_deployment(model, make_provider(name=name)) for name in names}
+
+
+def firsts(model: Model, requests: int = 40) -> Counter[str]:
+    """Who is asked first, how often."""
+    return Counter(candidates.candidates(model.pk)[0].provider for _ in range(requests))
+
+
+def order(model: Model) -> list[str]:
+    return [each.provider for each in candidates.candidates(model.pk)]
+
+
+def test_the_least_busy_comes_first() -> None:
+    model, deployments = model_of("least_busy", "A", "B", "C")
+    calls = [places.count_call(deployments[name].pk, 1) for name in "AAB"]
+    assert order(model) == ["C", "B", "A"]
+    for call in calls[:2]:
+        places.leave(call, None)
+    places.count_call(deployments["C"].pk, 1)
+    assert order(model)[0] == "A"
+
+
+def test_equally_busy_ones_are_drawn_by_weight() -> None:
+    model, _ = model_of("least_busy", "A", "B")
+    assert set(firsts(model)) == {"A", "B"}
+
+
+@pytest.mark.usefixtures("_steady")
+def test_the_shortest_median_comes_first() -> None:
+    model, deployments = model_of("lowest_latency", "A", "B")
+    for name, measured in (("A", [0.2, 0.2, 9.0]), ("B", [0.1, 0.5, 0.5])):
+        for seconds in measured:
+            latencies.note(deployments[name].pk, seconds)
+    assert firsts(model) == {"A": 40}
+
+
+@pytest.mark.usefixtures("_steady")
+def test_old_measurements_give_way_to_new_ones() -> None:
+    model, deployments = model_of("lowest_latency", "A", "B")
+    for seconds in [0.1] * latencies.KEPT + [1.0] * latencies.KEPT:
+        latencies.note(deployments["A"].pk, seconds)
+    latencies.note(deployments["B"].pk, 0.5)
+    assert order(model) == ["B", "A"]
+    assert len(DeploymentHealth.objects.get(deployment=deployments["A"]).latencies) == latencies.KEPT
+
+
+@pytest.mark.usefixtures("_steady")
+def test_what_was_never_measured_is_tried() -> None:
+    model, deployments = model_of("lowest_latency", "A", "B")
+    latencies.note(deployments["A"].pk, 0.001)
+    assert order(model) == ["B", "A"]
+
+
+def test_now_and_then_the_slower_one_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "EXPLORATION", 1.0)
+    model, deployments = model_of("lowest_latency", "A", "B")
+    for name, seconds in (("A", 0.1), ("B", 5.0)):
+        latencies.note(deployments[name].pk, seconds)
+    assert set(firsts(model)) == {"A", "B"}
+
+
+def test_the_cheapest_comes_first_and_an_unknown_price_last() -> None:
+    model, deployments = model_of("cheapest", "A", "B", "C", "D")
+    prices = {
+        "A": {"currency": "USD", "input": 1, "output": 100},
+        "B": {"currency": "USD", "input": 10, "output": 10},
+        "C": {"currency": "USD", "input": 1},
+        "D": {"currency": "USD", "input": 0, "output": 0},
+    }
+    for name, price in prices.items():
+        Deployment.objects.filter(pk=deployments[name].pk).update(prices=price)
+    assert order(model) == ["D", "B", "A", "C"]
+
+
+def test_without_a_price_of_its_own_the_models_counts() -> None:
+    model, deployments = model_of("cheapest", "A", "B", prices={"input": 2, "output": 2})
+    Deployment.objects.filter(pk=deployments["A"].pk).update(prices={"input": 3, "output": 3})
+    assert order(model) == ["B", "A"]
+
+
+@pytest.mark.parametrize("strategy", Model.Strategy.values)
+def test_a_lower_priority_number_comes_before_every_strategy(strategy: str) -> None:
+    model, deployments = model_of(strategy, "A", prices={"input": 1, "output": 1})
+    make_deployment(model, make_provider(name="reserve"), priority=1, prices={"input": 0, "output": 0})
+    places.count_call(deployments["A"].pk, 1)
+    latencies.note(deployments["A"].pk, 5)
+    assert order(model) == ["A", "reserve"]
+
+
+def test_a_strategy_that_does_not_exist_is_refused() -> None:
+    model = make_model()
+    model.strategy = "fastest"
+    with pytest.raises(ValidationError, match="fastest"):
+        model.full_clean()
+    with pytest.raises(IntegrityError):
+        model.save()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closing")
+@pytest.mark.parametrize(
+    ("strategy", "seen"),
+    [
+        ("least_busy", lambda: Call.objects.count() == 1),
+        ("lowest_latency", lambda: DeploymentHealth.objects.get().latencies[0] > 0),
+        ("weighted", lambda: not Call.objects.exists() and not DeploymentHealth.objects.exists()),
+    ],
+)
+async def test_an_answer_is_counted_or_measured_only_where_the_strategy_asks_for_it(
+    upstream: Upstream, strategy: str, seen: Callable[[], bool]
+) -> None:
+    model_id = await offload(_reachable, upstream, strategy)
+    async with aclosing(routing.answer(model_id, REQUEST)) as events:
+        assert await anext(events) == TextDelta("Hello")
+        await line.shared().settled()
+        assert await offload(seen)
+    await line.shared().settled()
+
+
+def _reachable(upstream: Upstream, strategy: str) -> uuid.UUID:
+    provider = make_provider("openai", base_url=f"{upstream.url}/v1")
+    return make_deployment(make_model(strategy=strategy), provider).model_id

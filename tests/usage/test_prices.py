@@ -1,0 +1,138 @@
+"""What calls cost: the model's own prices first, then the vendor's list, and unknown where nobody knows."""
+
+import os
+import subprocess
+import sys
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chatcore.llm.models import Deployment
+from chatcore.llm.types import Usage as Counts
+from chatcore.usage import tokens
+from chatcore.usage.prices import Price, price_of_model, read_prices
+from chatcore.usage.surroundings import look_around
+from tests.llm.factories import make_deployment, make_model, make_provider
+
+
+def price_of_answer(deployment: Deployment) -> Price | None:
+    """As the ledger finds it when a call has ended."""
+    return look_around(
+        workspace=uuid.uuid4(),
+        user=None,
+        integration=None,
+        model=None,
+        deployment=deployment.pk,
+        message=None,
+    ).price
+
+
+PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "cost"),
+    [
+        (Counts(1_000_000, 0), "2"),
+        (Counts(0, 1_000_000), "10"),
+        (Counts(1_000_000, 0, cached_tokens=400_000), "1.4"),
+        (Counts(100, 0, cached_tokens=900), "0.00005"),
+        (Counts(0, 0), "0"),
+        (Counts(None, 100), None),
+        (Counts(100, None), None),
+        (None, None),
+    ],
+)
+def test_a_cost_is_exact_or_unknown(counts: Counts | None, cost: str | None) -> None:
+    found = PRICE.cost(counts or Counts())
+    assert found == (None if cost is None else Decimal(cost))
+
+
+def test_cached_tokens_without_a_price_of_their_own_cost_what_others_do() -> None:
+    price = Price("USD", Decimal(2), Decimal(10))
+    assert price.cost(Counts(1_000_000, 0, cached_tokens=500_000)) == 2
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        None,
+        {},
+        [],
+        {"input": 1},
+        {"input": "free", "output": 1},
+        {"input": -1, "output": 1},
+        {"input": "NaN", "output": 1},
+        {"input": 1, "output": 10**12},
+        {"input": 1, "output": 1, "currency": "dollars"},
+        {"input": 1, "output": 1, "cached": None},
+    ],
+)
+def test_prices_that_make_no_sense_are_unknown(prices: Any) -> None:
+    assert read_prices(prices) is None
+
+
+def test_prices_are_read_as_they_were_written() -> None:
+    price = read_prices({"currency": "eur", "input": 1.25, "output": "10", "cached": 0.1})
+    assert price == Price("EUR", Decimal("1.25"), Decimal(10), Decimal("0.1"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "fields", "name", "known"),
+    [
+        ("openai", {"base_url": "https://api.openai.com/v1"}, "gpt-4.1", True),
+        ("openai", {}, "gpt-4.1", True),
+        ("openai", {"base_url": "https://api.groq.com/openai/v1"}, "openai/gpt-oss-120b", True),
+        ("litellm", {"options": {"vendor": "gemini"}}, "gemini-2.5-pro", True),
+        ("litellm", {"options": {"vendor": "anthropic"}}, "claude-sonnet-4-5", True),
+        ("litellm", {"options": {"vendor": "cohere_chat"}}, "command-a-03-2025", True),
+        ("openai", {"base_url": "http://127.0.0.1:11434/v1"}, "gpt-4.1", False),
+        ("openai", {"base_url": "https://api.mistral.ai/v1"}, "gpt-4.1", False),
+        ("openai", {}, "no-such-model", False),
+        ("scripted", {}, "gpt-4.1", False),
+    ],
+)
+def test_the_vendors_list_is_asked_only_of_that_vendor(
+    kind: str, fields: dict[str, Any], name: str, known: bool
+) -> None:
+    deployment = make_deployment(provider=make_provider(kind, **fields), upstream_name=name)
+    price = price_of_answer(deployment)
+    assert (price is not None) == known
+    assert price_of_model(deployment.model) == price
+    if price:
+        assert 0 < price.input < price.output < 1_000
+        assert price.source == "litellm"
+
+
+@pytest.mark.django_db
+def test_staff_know_better_than_the_list() -> None:
+    model = make_model(prices={"input": 7, "output": 8})
+    deployment = make_deployment(model, make_provider("openai"), upstream_name="gpt-4.1")
+    assert price_of_answer(deployment) == price_of_model(model) == Price("USD", Decimal(7), Decimal(8))
+
+
+@pytest.mark.django_db
+def test_the_demonstration_is_free() -> None:
+    price = price_of_answer(make_deployment())
+    assert price is not None
+    assert price.cost(Counts(1_000, 1_000)) == 0
+
+
+def test_the_list_is_read_without_importing_litellm() -> None:
+    code = (
+        "import django, sys; django.setup(); from chatcore.usage.prices import price_of;"
+        "assert price_of(None, 'openai', '', {}, 'gpt-4.1'); assert 'litellm' not in sys.modules"
+    )
+    environment = {"DJANGO_SETTINGS_MODULE": "chatcore.settings"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | environment)
+
+
+def test_tokens_are_estimated_in_every_script() -> None:
+    assert tokens.estimate("") == 0
+    assert tokens.estimate("Hello, world") == 3
+    assert tokens.estimate("你好世界") == 3
+    assert tokens.estimate("\ud800") == 1
+    assert tokens.estimate_turns(["Hello, world", ""]) == 3 + 2 * tokens.TOKENS_PER_TURN

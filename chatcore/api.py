@@ -27,8 +27,8 @@ from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
 from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
+from conversations import comparing, rest
 from conversations import live as conversations_live
-from conversations import rest
 
 PREFIX = "/api/v1/"
 
@@ -110,6 +110,7 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
+    path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
     *_kept("deployments", llm_rest.DeploymentViewSet),
@@ -159,6 +160,7 @@ TAGS = {
     "messages": "Single messages by their own address; a reply is a message too.",
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
+    "comparisons": "Which of several models' replies to one message people preferred.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",

@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from chatcore.bodies import Body
+from conversations.actions.comparisons import FEWEST, MOST
 from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_TITLE_LENGTH, checked_model_name
 
 Title = Annotated[str, Field(max_length=MAX_TITLE_LENGTH)]
@@ -61,6 +62,12 @@ class Question(Body):
     model: ModelName | None = Field(
         ABSENT,
         description="Who replies: a name from /api/v1/models/; else the conversation's, else the default.",
+    )
+    models: list[ModelName] = Field(
+        ABSENT,
+        min_length=FEWEST,
+        max_length=MOST,
+        description="Several that reply side by side, in place of `model`: different names from /api/v1/models/.",
     )
     parent: uuid.UUID | None = Field(
         ABSENT,

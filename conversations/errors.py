@@ -17,6 +17,12 @@ class NotEditable(Invalid):
     code: ClassVar[str] = "not_editable"
 
 
+class NotCompared(Invalid):
+    """This reply stands in no comparison, so there is nothing to choose it from."""
+
+    code: ClassVar[str] = "not_compared"
+
+
 class StillRunning(Conflict):
     """The reply is still running. Stop it first."""
 

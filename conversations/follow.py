@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from chatcore.offload import offload
@@ -97,6 +97,65 @@ class ReplyWatch:
             return None
         self._lengths[data["part"]] = known + len(fresh)
         return body | {"data": data | {"offset": known, "text": fresh}}
+
+
+class Watches:
+    """Watchers of the replies to one message, as one. Open it before the replies' transaction commits."""
+
+    def __init__(self, conversation_id: uuid.UUID, reply_ids: Sequence[uuid.UUID]) -> None:
+        self.conversation_id = conversation_id
+        self._watches = [ReplyWatch(conversation_id, reply_id) for reply_id in reply_ids]
+
+    async def open(self) -> None:
+        try:
+            for watch in self._watches:
+                await watch.open()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.close()
+
+    async def frames(self) -> AsyncIterator[dict[str, Any] | None]:
+        """The frames of all replies as they come, until every one has ended."""
+        frames: asyncio.Queue[dict[str, Any] | BaseException | _Ended | None] = asyncio.Queue(1)
+        reading = [asyncio.create_task(_read(watch, frames)) for watch in self._watches]
+        left = len(reading)
+        try:
+            while left:
+                frame = await frames.get()
+                if isinstance(frame, BaseException):
+                    raise frame
+                if isinstance(frame, _Ended):
+                    left -= 1
+                else:
+                    yield frame
+        finally:
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    async def finished(self, seconds: float) -> list[Message | None]:
+        """The replies' rows after their ends, or as they are when the time is over; None for a deleted one."""
+        return await asyncio.gather(*(watch.finished(seconds) for watch in self._watches))
+
+
+class _Ended:
+    """A reply has no frames left."""
+
+
+async def _read(
+    watch: ReplyWatch, frames: "asyncio.Queue[dict[str, Any] | BaseException | _Ended | None]"
+) -> None:
+    try:
+        async for frame in watch.frames():
+            await frames.put(frame)
+    except Exception as error:
+        await frames.put(error)
+    else:
+        await frames.put(_Ended())
 
 
 def ending_frame(reply: Message) -> dict[str, Any]:

@@ -40,10 +40,13 @@ async def ask(request: HttpRequest, id: uuid.UUID, payload: Question) -> HttpRes
     """The reply is made whether you wait for it or not; a reply that still runs above it is waited for."""
     principal = _principal(request)
 
-    def post(reply_id: uuid.UUID) -> Posted:
-        return actions.post_message(principal, id, reply_id=reply_id, **payload.wishes())
+    def post(*reply_ids: uuid.UUID) -> Posted:
+        return actions.post_message(principal, id, reply_ids=reply_ids, **payload.wishes())
 
-    return await respond(request, lambda: find_conversation(principal, id, "messages:write").id, post)
+    def find() -> uuid.UUID:
+        return find_conversation(principal, id, "messages:write").id
+
+    return await respond(request, find, post, count=len(payload.models or ()) or 1)
 
 
 @router.post(
@@ -123,6 +126,19 @@ async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its text so far is kept. One that runs ends a moment later; stopping one that has ended changes nothing."""
     reply = await sync_to_async(actions.stop_reply)(_principal(request), id)
     return MessageResource.of(reply)
+
+
+@router.post(
+    "/replies/{uuid:id}/choose",
+    response=MessageResource,
+    operation_id="choose",
+    summary="Prefer a reply to those it is compared with",
+)
+async def choose(request: HttpRequest, id: uuid.UUID) -> MessageResource:
+    """Its branch is shown from now on, and /api/v1/comparisons/ tells of it. Choosing another later overwrites it."""
+    comparison = await sync_to_async(actions.choose_reply)(_principal(request), id)
+    assert comparison.chosen
+    return MessageResource.of(comparison.chosen)
 
 
 @router.post(

@@ -97,6 +97,20 @@ class MessageQuerySet(models.QuerySet[Any]):
         return list(self.raw(_PATH, {"leaf": leaf_id, "limit": limit}))
 
 
+class ComparisonQuerySet(models.QuerySet[Any]):
+    def for_principal(self, principal: Principal, grant: str = "messages:read") -> "ComparisonQuerySet":
+        """Those in the conversations that the principal's user is a member of and its key may touch."""
+        if principal.user is None:
+            return self.none()
+        mine = self.filter(workspace=principal.workspace, conversation__members__user=principal.user)
+        allowed = principal.selectors(grant)
+        return mine if allowed is None else mine.filter(conversation_id__in=_uuids(allowed))
+
+    def chosen(self) -> "ComparisonQuerySet":
+        """Those in which somebody has preferred a reply."""
+        return self.filter(chosen__isnull=False)
+
+
 _UPWARDS = """
 with recursive up as (
     select m.*, 1 as step from conversations_message m where m.id = %(leaf)s

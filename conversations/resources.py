@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from conversations.models import Conversation, Member, Message, Receipt
+from conversations.models import Comparison, Conversation, Member, Message, Receipt
 
 
 class ConversationResource(BaseModel):
@@ -131,4 +131,38 @@ class PostedResource(BaseModel):
 
     message: MessageResource
     reply: MessageResource | None = Field(description="null: none was wanted.")
+    replies: list[MessageResource] = Field(
+        description="Every reply: of a comparison each model's, in the order in which they were named."
+    )
     status_url: str | None
+
+
+class ComparisonResource(BaseModel):
+    """Which of several models' replies to one message was preferred."""
+
+    id: uuid.UUID
+    conversation: uuid.UUID
+    message: uuid.UUID
+    prompt: str = Field(description="The message's text.")
+    models: list[str] = Field(description="The names of the models that replied.")
+    chosen: uuid.UUID = Field(description="The preferred reply.")
+    chosen_model: str
+    chosen_by: str = Field(description="`user:<id>` or `integration:<id>`.")
+    chosen_at: datetime
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> "ComparisonResource":
+        """Of one in which a reply is chosen, with its message and that reply."""
+        assert comparison.chosen is not None
+        assert comparison.chosen_at is not None
+        return cls(
+            id=comparison.id,
+            conversation=comparison.conversation_id,
+            message=comparison.message_id,
+            prompt=comparison.message.text,
+            models=comparison.model_names,
+            chosen=comparison.chosen.id,
+            chosen_model=comparison.chosen.model_name,
+            chosen_by=comparison.chosen_by,
+            chosen_at=comparison.chosen_at,
+        )

@@ -12,7 +12,7 @@ from chatcore.ids import uuid7
 from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from conversations.actions import Posted
-from conversations.follow import ReplyWatch
+from conversations.follow import Watches
 from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource
 
@@ -40,7 +40,10 @@ _PREFER = {
 _WHOLE = """With `Prefer: wait=N`: the message and its whole reply.
 
 With `Accept: text/event-stream`: the reply as it is written: `reply.started`, `reply.delta`…, and at last
-`reply.completed`, `reply.failed` or `reply.stopped`."""
+`reply.completed`, `reply.failed` or `reply.stopped`.
+
+Of several models: all of them at once. `message` in a frame tells which reply it is about, and the stream ends when
+every reply has."""
 _QUEUED = "Stored; the reply will be made. `status_url`, also in Location, is where it can be read."
 
 # How the API's document describes a command that answers in these ways.
@@ -55,38 +58,41 @@ MODES: dict[str, Any] = {
     },
 }
 
-Ask = Callable[[uuid.UUID], Posted]
+Ask = Callable[..., Posted]
 
 
-async def respond(request: HttpRequest, find_conversation: Callable[[], uuid.UUID], ask: Ask) -> HttpResponse:
-    """Ask for a reply and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
+async def respond(
+    request: HttpRequest, find_conversation: Callable[[], uuid.UUID], ask: Ask, *, count: int = 1
+) -> HttpResponse:
+    """Ask for replies and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
 
-    `find_conversation` checks that the conversation is the asker's; `ask` commits, given the reply's id to be: the
-    watch on it is open before, so that not even its first word can be missed.
+    `find_conversation` checks that the conversation is the asker's; `ask` commits, given the ids of so many replies
+    to be: the watches on them are open before, so that not even a first word can be missed.
     """
     seconds = wished_wait(request)
     streams = "text/event-stream" in request.headers.get("Accept", "")
-    reply_id = uuid7()
+    reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
-        return _accepted(await sync_to_async(ask)(reply_id))
-    watch = ReplyWatch(await sync_to_async(find_conversation)(), reply_id)
-    await watch.open()
+        return _accepted(await sync_to_async(ask)(*reply_ids))
+    watches = Watches(await sync_to_async(find_conversation)(), reply_ids)
+    await watches.open()
     try:
-        posted = await sync_to_async(ask)(reply_id)
+        posted = await sync_to_async(ask)(*reply_ids)
+        if posted.reply is None:
+            watches.close()
+            return _accepted(posted)
+        asked = [reply.id for reply in posted.replies]
+        if asked != reply_ids:  # they were there before, and may have said much already
+            watches.close()
+            watches = Watches(watches.conversation_id, asked)
+            await watches.open()
     except BaseException:
-        watch.close()
+        watches.close()
         raise
-    if posted.reply is None:
-        watch.close()
-        return _accepted(posted)
-    if posted.reply.id != reply_id:  # it was there before, and may have said much already
-        watch.close()
-        watch = ReplyWatch(watch.conversation_id, posted.reply.id)
-        await watch.open()
     if streams:
-        return hand_over(request, Continuation(close=watch.close, events=lambda: _events(watch)))
+        return hand_over(request, Continuation(close=watches.close, events=lambda: _events(watches)))
     response = hand_over(
-        request, Continuation(close=watch.close, answer=lambda: _whole(watch, posted, seconds or 0))
+        request, Continuation(close=watches.close, answer=lambda: _whole(watches, posted, seconds or 0))
     )
     response["Preference-Applied"] = f"wait={seconds}"
     return response
@@ -103,6 +109,7 @@ def posted_resource(posted: Posted) -> dict[str, Any]:
     resource = PostedResource(
         message=MessageResource.of(posted.message),
         reply=MessageResource.of(reply) if reply else None,
+        replies=[MessageResource.of(one) for one in posted.replies],
         status_url=f"/api/v1/messages/{reply.id}/" if reply else None,
     )
     return resource.model_dump(mode="json")
@@ -118,20 +125,21 @@ def _accepted(posted: Posted) -> HttpResponse:
 
 async def follow(reply: Message) -> Continuation:
     """The reply as it is written, from its beginning, whenever one comes to it."""
-    watch = ReplyWatch(reply.conversation_id, reply.id)
-    await watch.open()
-    return Continuation(close=watch.close, events=lambda: _events(watch))
+    watches = Watches(reply.conversation_id, [reply.id])
+    await watches.open()
+    return Continuation(close=watches.close, events=lambda: _events(watches))
 
 
-async def _whole(watch: ReplyWatch, posted: Posted, seconds: int) -> JsonAnswer:
-    reply = await watch.finished(seconds)
-    if reply is None:
+async def _whole(watches: Watches, posted: Posted, seconds: int) -> JsonAnswer:
+    first, *others = await watches.finished(seconds)
+    if first is None:
         return JsonAnswer(202, posted_resource(posted))
-    status = 202 if reply.is_running else 200
-    return JsonAnswer(status, posted_resource(Posted(posted.message, reply)))
+    left = tuple(reply for reply in others if reply)
+    status = 202 if any(reply.is_running for reply in (first, *left)) else 200
+    return JsonAnswer(status, posted_resource(Posted(posted.message, first, others=left)))
 
 
-async def _events(watch: ReplyWatch) -> AsyncIterator[bytes]:
+async def _events(watches: Watches) -> AsyncIterator[bytes]:
     """Server-sent events, as the HTML standard writes them; a comment keeps silent ones alive."""
-    async for body in watch.frames():
+    async for body in watches.frames():
         yield Frame(body).sse if body else HEARTBEAT

@@ -63,6 +63,7 @@ class SendData(ClientShape):
     conversation: uuid.UUID
     content: str
     model: str | None = None
+    models: list[str] | None = None
     parent: uuid.UUID | None = None
     client_id: uuid.UUID | None = None
 
@@ -77,7 +78,11 @@ class StopData(ClientShape):
 async def send(context: Context, data: SendData) -> dict[str, Any]:
     wishes = data.model_dump(exclude={"conversation", "content"}, exclude_none=True)
     posted = await offload(post_message, context.principal, data.conversation, text=data.content, **wishes)
-    return {"message": str(posted.message.id), "reply": str(posted.reply.id) if posted.reply else None}
+    return {
+        "message": str(posted.message.id),
+        "reply": str(posted.reply.id) if posted.reply else None,
+        "replies": [str(reply.id) for reply in posted.replies],
+    }
 
 
 @command("stop", StopData)

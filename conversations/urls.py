@@ -12,6 +12,7 @@ MESSAGE = [
     path("regenerate/", replies.regenerate, name="regenerate_reply"),
     path("retry/", replies.retry, name="retry_reply"),
     path("stop/", replies.stop, name="stop_reply"),
+    path("choose/", replies.choose, name="choose_reply"),
     path("branch/", replies.branch, name="choose_branch"),
     path("delete/", replies.delete, name="delete_message"),
 ]

@@ -18,7 +18,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from tests.factories import make_conversation, make_key_principal, make_reply
+from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
 
@@ -63,13 +63,14 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, a reply to that which failed, the workspace's own
-    model with the way to reach it, and a budget.
+    """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
+    compared with another, the workspace's own model with the way to reach it, and a budget.
     """
 
     conversation: Conversation
     message: Message
     reply: Message
+    candidate: Message
     model: Model
     provider: Provider
     deployment: Deployment
@@ -80,7 +81,7 @@ class Place:
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply")
+PERSONAL = ("conversation", "message", "reply", "candidate")
 PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -90,12 +91,13 @@ def make_place(owner: Principal) -> Place:
     message = conversation.active_leaf
     reply = make_reply(owner, conversation, status=Message.Status.FAILED, error={"code": "timeout"})
     assert message is not None
+    candidate = make_comparison(conversation, message)[0]
     provider, _ = Provider.objects.get_or_create(kind="demo", name="Own provider", workspace=owner.workspace)
     model, _ = Model.objects.get_or_create(name="own", label="Own", workspace=owner.workspace)
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, model, provider, deployment, budget)
+    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ ROUTES = {
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
+    "choose": Route("POST", "replies/<candidate>/choose"),
+    "list_comparisons": Route("GET", "comparisons/"),
     "follow_reply": Route("GET", "replies/<reply>/events"),
     "list_events": Route("GET", "events"),
     "say_typing": Route("POST", "conversations/<conversation>/typing", 204, {"on": True}),

@@ -8,7 +8,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.llm.models import Deployment, Model, Provider
 from conversations import actions
-from conversations.models import Conversation, Message
+from conversations.models import Comparison, Conversation, Message
 
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
@@ -76,3 +76,28 @@ def make_reply(principal: Principal, conversation: Conversation, **fields: Any) 
     conversation.active_leaf = reply
     conversation.save(update_fields=["active_leaf"])
     return reply
+
+
+def make_comparison(
+    conversation: Conversation, message: Message, *names: str, **fields: Any
+) -> list[Message]:
+    """Finished replies of models of these names to the message, waiting for one to be chosen."""
+    names = names or ("left", "right")
+    comparison = Comparison(
+        workspace=conversation.workspace,
+        conversation=conversation,
+        message=message,
+        model_names=list(names),
+    )
+    comparison.save(force_insert=True)
+    return [
+        Message.objects.create(
+            workspace=conversation.workspace,
+            conversation=conversation,
+            parent=message,
+            author=Message.Author.ASSISTANT,
+            comparison=comparison,
+            **{"text": f"Said by {name}.", "model_name": name, "model_label": name.title()} | fields,
+        )
+        for name in names
+    ]

@@ -1,5 +1,6 @@
 """Writes: each checks, writes and announces in one transaction. Every door calls these and nothing else."""
 
+from conversations.actions.comparisons import choose_reply
 from conversations.actions.conversations import (
     archive_conversation,
     choose_branch,
@@ -18,6 +19,7 @@ __all__ = [
     "Posted",
     "archive_conversation",
     "choose_branch",
+    "choose_reply",
     "delete_conversation",
     "delete_message",
     "edit_message",

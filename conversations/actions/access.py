@@ -45,14 +45,19 @@ def find_message(principal: Principal, message_id: uuid.UUID, grant: str = "mess
     return found
 
 
-def find_model(principal: Principal, name: str | None, *, otherwise: uuid.UUID | None = None) -> Model:
-    """The model of that name, else the one whose id is `otherwise` if it may still be used, else the default."""
+def find_model(
+    principal: Principal, name: str | None, *, otherwise: uuid.UUID | None = None, pointer: str = "/model"
+) -> Model:
+    """The model of that name, else the one whose id is `otherwise` if it may still be used, else the default.
+
+    A name that cannot be used is Invalid, at `pointer`.
+    """
     usable = Model.objects.for_principal(principal)
     if name:
         chosen = usable.named(name)
         if chosen is None or not principal.may("models:use", chosen.name):
             detail = f"There is no model {name!r} for you. GET /api/v1/models/ lists those you may use."
-            raise Invalid(detail, errors=[FieldProblem("/model", detail, "unknown_model")])
+            raise Invalid(detail, errors=[FieldProblem(pointer, detail, "unknown_model")])
         return chosen
     usual = usable.filter(id=otherwise).first() if otherwise else None
     if usual is not None and principal.may("models:use", usual.name):

@@ -1,7 +1,9 @@
 """Actions that add, change or take away messages."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from django.db import transaction
@@ -10,10 +12,12 @@ from django.utils import timezone
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.ids import just_before, uuid7
+from chatcore.llm.models import Model
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.actions.comparisons import begin_comparison, find_models, forget_comparisons
 from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
@@ -29,11 +33,19 @@ LEAF = uuid.UUID(int=0)
 
 @dataclass(frozen=True)
 class Posted:
-    """A message and the reply that was queued for it. `repeated`: the same client_id had been stored before."""
+    """A message and the reply that was queued for it; `others` are those it is compared with.
+
+    `repeated`: the same client_id had been stored before.
+    """
 
     message: Message
     reply: Message | None
     repeated: bool = False
+    others: tuple[Message, ...] = ()
+
+    @property
+    def replies(self) -> tuple[Message, ...]:
+        return (self.reply, *self.others) if self.reply else ()
 
 
 @transaction.atomic
@@ -44,23 +56,26 @@ def post_message(
     text: str,
     parent: uuid.UUID | None = LEAF,
     model: str | None = None,
+    models: Sequence[str] | None = None,
     params: dict[str, Any] | None = None,
     respond: bool = True,
     client_id: uuid.UUID | None = None,
-    reply_id: uuid.UUID | None = None,
+    reply_ids: Sequence[uuid.UUID] = (),
 ) -> Posted:
     """Add a message, below the active leaf unless `parent` says where, and queue a model's reply to it.
 
-    A reply still running above it is waited for: replies of one branch are made one after the other.
+    A reply still running above it is waited for: replies of one branch are made one after the other. With `models`
+    each of them replies, all at once; the first one's reply is shown until another is chosen. `reply_ids` are the
+    ids of the replies to be, rising.
     """
     text, params = checked_text(text), checked_params(params or {})
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if client_id is not None and (posted := _posted_before(conversation, client_id)):
         return posted
     parent_id = conversation.active_leaf_id if parent == LEAF else _checked_parent(conversation, parent)
-    responder = find_model(principal, model, otherwise=conversation.model_id) if respond else None
+    responders = _responders(principal, conversation, model, models, respond=respond)
     message = Message(
-        id=just_before(reply_id) if reply_id else uuid7(),
+        id=just_before(reply_ids[0]) if reply_ids else uuid7(),
         workspace_id=conversation.workspace_id,
         conversation=conversation,
         parent_id=parent_id,
@@ -70,8 +85,11 @@ def post_message(
         text=text,
         client_id=client_id,
     )
-    reply = new_reply(principal, message, responder, params, reply_id) if responder else None
-    return _add(principal, conversation, message, reply)
+    replies = [
+        new_reply(principal, message, responder, params, reply_id)
+        for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
+    ]
+    return _add(principal, conversation, message, replies)
 
 
 @transaction.atomic
@@ -93,7 +111,7 @@ def edit_message(
         text=text,
         parent=old.parent_id,
         model=model,
-        reply_id=reply_id,
+        reply_ids=[reply_id] if reply_id else (),
     )
 
 
@@ -108,6 +126,7 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     if conversation.active_leaf_id in below:
         conversation.active_leaf_id = _end_without(conversation, message)
         conversation.save(update_fields=["active_leaf"])
+    forget_comparisons(below)
     Message.objects.filter(id__in=below).erase()
     recount_unread(conversation.id)
     body = events.MessageDeleted(message=message.id, parent=message.parent_id)
@@ -115,7 +134,28 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     return conversation
 
 
-def _add(principal: Principal, conversation: Conversation, message: Message, reply: Message | None) -> Posted:
+def _responders(
+    principal: Principal,
+    conversation: Conversation,
+    model: str | None,
+    models: Sequence[str] | None,
+    *,
+    respond: bool,
+) -> list[Model]:
+    """Who replies. Raises Invalid where the wishes contradict one another."""
+    if models is None:
+        return [find_model(principal, model, otherwise=conversation.model_id)] if respond else []
+    if model is not None or not respond:
+        detail = (
+            "Name one model or several, not both." if respond else "Nobody shall reply, but models are named."
+        )
+        raise Invalid(detail, errors=[FieldProblem("/models", detail, "contradiction")])
+    return find_models(principal, models)
+
+
+def _add(
+    principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
+) -> Posted:
     bodies: list[EventBody] = [
         events.MessageCreated(
             message=message.id,
@@ -125,31 +165,39 @@ def _add(principal: Principal, conversation: Conversation, message: Message, rep
             client_id=message.client_id,
         )
     ]
-    if reply:
-        bodies.append(events.ReplyQueued(**events.reply_state(reply)))
-    Message.objects.bulk_create([message, reply] if reply else [message])
+    bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in replies)
+    comparison = begin_comparison(message, replies) if len(replies) > 1 else None
+    Message.objects.bulk_create([message, *replies])
+    if comparison:
+        comparison.save(force_insert=True)
     audience = audience_of(conversation.id)
     announce(*events.about(conversation, audience, principal.author, *bodies))
-    if reply:
+    for reply in replies:
         enqueue_answer(reply.id)
     now = timezone.now()
-    conversation.active_leaf = reply or message
+    conversation.active_leaf = replies[0] if replies else message
     conversation.last_message_at = now
     if not conversation.title:
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
-    if reply:
+    for reply in sorted(
+        replies, key=lambda reply: str(reply.model_id)
+    ):  # two that compare the same cannot deadlock
         reserve_reply(reply, conversation)
-    return Posted(message, reply)
+    return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 
 def _posted_before(conversation: Conversation, client_id: uuid.UUID) -> Posted | None:
     message = Message.objects.filter(conversation=conversation, client_id=client_id).first()
     if message is None:
         return None
-    reply = Message.objects.filter(parent=message, author=Message.Author.ASSISTANT).order_by("id").first()
-    return Posted(message, reply, repeated=True)
+    replies = Message.objects.filter(parent=message, author=Message.Author.ASSISTANT).order_by("id")
+    first = replies.first()
+    others: tuple[Message, ...] = ()
+    if first is not None and first.comparison_id is not None:
+        others = tuple(replies.filter(comparison=first.comparison_id).exclude(id=first.id))
+    return Posted(message, first, repeated=True, others=others)
 
 
 def _checked_parent(conversation: Conversation, parent_id: uuid.UUID | None) -> uuid.UUID | None:

@@ -51,7 +51,7 @@ def new_reply(
 @transaction.atomic
 def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
     """End a reply and keep its text so far. One that waits ends here; one that runs is ended by its worker."""
-    reply = _find_reply(principal, reply_id)
+    reply = find_reply(principal, reply_id)
     conversation = lock_conversation(principal, reply.conversation_id, WRITE)
     reply = _locked(reply_id)
     if not reply.is_running:
@@ -75,7 +75,7 @@ def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
 @transaction.atomic
 def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None = None) -> Message:
     """Make a failed or stopped reply anew, in its own place."""
-    reply = _find_reply(principal, reply_id)
+    reply = find_reply(principal, reply_id)
     conversation = lock_conversation(principal, reply.conversation_id, WRITE)
     reply = _locked(reply_id)
     if reply.is_running:
@@ -102,7 +102,7 @@ def regenerate_reply(
     principal: Principal, reply_id: uuid.UUID, *, model: str | None = None, new_id: uuid.UUID | None = None
 ) -> Message:
     """Another reply beside this one, by the same model or another; the reader is shown the new one."""
-    old = _find_reply(principal, reply_id)
+    old = find_reply(principal, reply_id)
     conversation = lock_conversation(principal, old.conversation_id, WRITE)
     if old.is_running:
         raise StillRunning
@@ -129,7 +129,7 @@ def _locked(reply_id: uuid.UUID) -> Message:
     return reply
 
 
-def _find_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
+def find_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
     reply = find_message(principal, reply_id, WRITE)
     if not reply.is_reply:
         raise NotAReply

@@ -1,4 +1,4 @@
-"""What is done to one message: edit, regenerate, retry, stop, another branch, delete."""
+"""What is done to one message: edit, regenerate, retry, stop, choose, another branch, delete."""
 
 import uuid
 from typing import Any
@@ -69,6 +69,15 @@ def branch(request: PageRequest, conversation_id: uuid.UUID, message_id: uuid.UU
     found = message_at(request.principal, conversation_id, message_id)
     step = -1 if request.POST.get("step") == "-1" else 1
     actions.choose_branch(request.principal, found.id, step=step)
+    return _thread_with(request, conversation_id)
+
+
+@require_POST
+@page
+def choose(request: PageRequest, conversation_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    """This reply rather than those it is compared with."""
+    found = message_at(request.principal, conversation_id, message_id)
+    actions.choose_reply(request.principal, found.id)
     return _thread_with(request, conversation_id)
 
 

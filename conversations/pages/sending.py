@@ -24,7 +24,11 @@ def start(request: PageRequest) -> HttpResponse:
     with transaction.atomic():
         conversation = _begun(request, client_id)
         actions.post_message(
-            request.principal, conversation.id, text=text_of(request, "content"), client_id=client_id
+            request.principal,
+            conversation.id,
+            text=text_of(request, "content"),
+            models=request.POST.getlist("models") or None,
+            client_id=client_id,
         )
     if not request.htmx:
         return redirect(chat_url(conversation))
@@ -57,6 +61,7 @@ def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
         request.principal,
         conversation_id,
         text=text_of(request, "content"),
+        models=request.POST.getlist("models") or None,
         client_id=uuid_of(request.POST.get("client_id")),
     )
     conversation = find_conversation(request.principal, conversation_id)

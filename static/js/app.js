@@ -11,6 +11,7 @@ import "./waiting.js";
 import "./line.js";
 import "./edit.js";
 import "./models.js";
+import "./compare.js";
 import "./menu.js";
 import "./dialog.js";
 import "./notices.js";

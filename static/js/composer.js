@@ -64,7 +64,11 @@ on("click", "[data-composer]", (event, form) => {
   if (!event.target.closest("button, select, input, a")) form.querySelector("[data-input]").focus();
 });
 
-on("click", "[data-stop-reply]", () => [...thread().querySelectorAll("[data-stop]")].at(-1)?.click());
+on("click", "[data-stop-reply]", () => {
+  const compared = thread().querySelectorAll("[data-comparison] [data-stop]");
+  const stops = compared.length ? compared : [...thread().querySelectorAll("[data-stop]")].slice(-1);
+  for (const stop of stops) stop.click();
+});
 
 on("click", "[data-starter]", (event, link) => {
   if (event.metaKey || event.ctrlKey) return;

@@ -15,11 +15,16 @@ export function keepPlace(change) {
   const box = scroller();
   const anchor = box && !following ? firstSeen(box) : null;
   const before = anchor?.getBoundingClientRect().top;
+  const columns = [...document.querySelectorAll("[data-comparison] > .message")].filter(isAtEnd);
   change();
+  for (const column of columns) column.scrollTop = column.scrollHeight;
   if (!box) return;
   if (following) toEnd();
   else if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before;
 }
+
+/** A column that scrolls by itself follows its own end. */
+const isAtEnd = (column) => column.scrollHeight - column.clientHeight - column.scrollTop < NEAR;
 
 function firstSeen(box) {
   const top = box.getBoundingClientRect().top;

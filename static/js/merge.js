@@ -4,7 +4,7 @@ import { parse } from "./page.js";
 import { keepPlace } from "./follow.js";
 import { isStreamed } from "./stream.js";
 
-const RUNNING = ["queued", "streaming"];
+const RUNNING = ["queued", "streaming"], COMPARISON = "[data-comparison]";
 
 /** Makes `old` look like `fresh`, another drawing of the same message; returns what stands there now. */
 export function update(old, fresh) {
@@ -67,10 +67,10 @@ function withOpen(shown, part) {
 /** Adds messages at the end, before what is still being sent, or updates those already there. */
 export function addMessages(thread, html) {
   keepPlace(() => {
-    for (const fresh of parse(html).querySelectorAll(".message")) {
+    for (const fresh of piecesOf(parse(html))) {
       const old = find(thread, fresh);
-      if (old) update(old, fresh);
-      else insert(thread, fresh, thread.querySelector(".pending"));
+      if (old && !fresh.matches(COMPARISON)) update(old, fresh);
+      else put(thread, old, fresh, thread.querySelector(".pending"));
     }
   });
 }
@@ -78,21 +78,38 @@ export function addMessages(thread, html) {
 /** Makes the thread what the server says it is. What is above its first message stays if that one is known. */
 export function mergeThread(thread, html) {
   const fragment = parse(html);
-  const fresh = [...fragment.querySelectorAll(".message")];
+  const fresh = piecesOf(fragment);
   keepPlace(() => {
     const known = fresh.length ? find(thread, fresh[0]) : null;
-    if (!known) return replaceAll(thread, fragment);
-    let place = known;
-    for (const message of fresh) {
-      const old = find(thread, message);
-      if (!old) insert(thread, message, place);
-      else {
-        while (place && place !== old) place = removed(place);
-        place = update(old, message).nextElementSibling;
-      }
-    }
-    while (place) place = removed(place);
+    if (known?.parentElement !== thread) return replaceAll(thread, fragment);
+    arrange(thread, fresh, known);
   });
+}
+
+/** Messages, and comparisons with the messages in them. */
+const piecesOf = (fragment) => [...fragment.children].filter((one) => one.matches(`.message, ${COMPARISON}`));
+
+/** Brings what stands in the box from `place` on to the fresh pieces. */
+function arrange(box, fresh, place) {
+  for (const piece of fresh) {
+    const old = find(box.closest("[data-thread]"), piece);
+    if (old?.parentElement === box) while (place && place !== old) place = removed(place);
+    place = put(box, old, piece, place).nextElementSibling;
+  }
+  while (place) place = removed(place);
+}
+
+/** A piece at its place: new, brought up to date, or moved into a comparison or out of it. */
+function put(box, old, piece, place) {
+  if (piece.matches(COMPARISON)) {
+    const comparison = old ?? piece.cloneNode(false), messages = [...piece.children];
+    if (!old) box.insertBefore(comparison, place);
+    arrange(comparison, messages, comparison.firstElementChild);
+    return comparison;
+  }
+  if (!old) return insert(box, piece, place);
+  if (old.parentElement !== box) box.insertBefore(old, place);
+  return update(old, piece);
 }
 
 function replaceAll(thread, fragment) {
@@ -106,6 +123,7 @@ function insert(thread, message, before) {
   thread.insertBefore(message, before);
   htmx.process(message);
   message.dispatchEvent(new CustomEvent("message:added", { bubbles: true }));
+  return message;
 }
 
 /** Takes a message away and gives the next one; what is still being sent stays. */

@@ -1,6 +1,7 @@
 // The model picker: one panel for the composer and for "again, with another model".
 import { composer, on } from "./page.js";
 import { beside } from "./menu.js";
+import { isComparing, mark, show, showMarks } from "./compare.js";
 
 const panel = document.querySelector("[data-models-panel]");
 const find = panel.querySelector("[data-models-find]");
@@ -21,6 +22,7 @@ function fill() {
     item.ariaSelected = String(!answers && option.selected);
     return item;
   }));
+  showMarks(Boolean(answers));
   find.value = "";
   find.hidden = list.children.length < 7;
   panel.querySelector("[data-models-none]").hidden = true;
@@ -35,6 +37,7 @@ function filter() {
 }
 
 function choose(name) {
+  if (!answers && isComparing()) return mark(name);
   panel.hidePopover();
   if (answers) {
     htmx.ajax("POST", answers, { source: "#act", target: "#thread", swap: "innerHTML", values: { model: name } });
@@ -42,15 +45,12 @@ function choose(name) {
   }
   const chosen = select();
   chosen.value = name;
-  show(chosen);
+  show();
   if (chosen.dataset.action) {
     htmx.ajax("POST", chosen.dataset.action, { source: "#act", target: "body", swap: "none", values: { model: name } });
   }
   composer().querySelector("[data-input]").focus();
 }
-
-const show = (chosen) =>
-  (composer().querySelector("[data-model-label]").textContent = chosen.selectedOptions[0]?.label ?? "");
 
 on("click", "[data-pick]", (event, button) => {
   event.preventDefault();
@@ -83,5 +83,5 @@ on("click", "[data-models-list] button", (_event, item) => choose(item.value));
 document.addEventListener("live:conversation.updated", ({ target, detail: { data } }) => {
   if (!target.closest(".chat") || !data.changed?.includes("model") || !select()) return;
   if (data.model) select().value = data.model;
-  show(select());
+  show();
 });

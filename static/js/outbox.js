@@ -77,12 +77,13 @@ function settled(stuck) {
   if (stuck || isStuck) tell("changed", { isStuck: stuck });
 }
 
-async function post({ url, text, model, client }) {
+async function post({ url, text, model, models, client }) {
   const body = new FormData();
   body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
   body.set("content", text);
   body.set("client_id", client);
   if (model) body.set("model", model);
+  for (const name of models ?? []) body.append("models", name);
   const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
   const response = await fetch(url, wishes), isRefused = isSignIn((name) => response.headers.get(name));
   const wait = Number(response.headers.get("Retry-After")) || 0;

@@ -38,6 +38,7 @@ function isInView(message) {
 function isNew({ target }) {
   if (target.matches(".user") && !document.querySelector(".chat[data-shared]")) return;
   news.add(conversation());
+  told.delete(conversation()); // of replies side by side the newest may end first
   look();
 }
 

@@ -6,6 +6,8 @@ import { complain, settle, write } from "./composer.js";
 import { addToDraft, forgetDraft } from "./drafts.js";
 import { send } from "./outbox.js";
 import { toEnd } from "./follow.js";
+import { refresh } from "./thread.js";
+import { takeCompared } from "./compare.js";
 
 const started = new Set(); // what was sent from here to begin a conversation with
 
@@ -14,7 +16,8 @@ on("submit", "[data-composer]", (event, form) => {
   const field = form.querySelector("[data-input]"), text = field.value;
   if (!text.trim() || form.classList.contains("over") || form.classList.contains("busy")) return;
   const model = form.querySelector("[data-model]")?.value ?? "";
-  const item = { client: idFor(form, text), conversation: conversation(), url: form.getAttribute("action"), text, model, at: Date.now() };
+  const models = takeCompared(form);
+  const item = { client: idFor(form, text), conversation: conversation(), url: form.getAttribute("action"), text, model, models, at: Date.now() };
   complain(form);
   if (item.conversation) {
     thread().append(bubbleFor(item));
@@ -44,7 +47,10 @@ export function empty(form) {
 document.addEventListener("outbox:sent", ({ detail: { item, html, isOwn } }) => {
   if (!item.conversation) return begun(item, html, isOwn);
   const bubble = messageById(item.client);
-  if (isOwn && bubble?.matches(".pending")) addMessages(bubble.closest("[data-thread]"), html);
+  if (!isOwn || !bubble?.matches(".pending")) return;
+  const isGoingOn = thread().querySelector("[data-comparison]"); // without a choice: the first reply is what it follows
+  addMessages(bubble.closest("[data-thread]"), html);
+  if (isGoingOn) refresh();
 });
 
 function begun(item, path) {

@@ -8,6 +8,7 @@ let spoken = { message: "", text: "", at: 0 };
 
 document.addEventListener("message:grown", (event) => {
   const id = event.target.dataset.message;
+  if (event.target.previousElementSibling?.matches("[data-compared]")) return; // one voice: the first of them
   if (spoken.message !== id) spoken = { message: id, text: "", at: 0 };
   const { text, offset } = event.detail;
   spoken.text = spoken.text.slice(0, offset) + text;
@@ -33,6 +34,7 @@ function say(sentence) {
 }
 
 document.addEventListener("message:settled", (event) => {
+  if (event.target.matches("[data-compared]")) say(event.target.querySelector("h2").textContent);
   if (event.target.dataset.message !== spoken.message || !messageById(spoken.message)) return;
   say(event.detail.text.slice(spoken.at));
   say(region.dataset.done);

@@ -51,7 +51,9 @@ function added({ detail: { data } }) {
     if (messageById(data.message) || isOnItsWay(data.client_id)) return;
     const last = [...thread().querySelectorAll(".message:not(.pending)")].at(-1);
     if ((last?.dataset.message ?? "") !== (data.parent ?? "")) return refresh();
-    addMessages(thread(), await ask(`${asked}${data.message}/`));
+    const html = await ask(`${asked}${data.message}/`);
+    if (parse(html).querySelector("[data-compared]")) return refresh(); // it does not stand alone
+    addMessages(thread(), html);
   });
 }
 

@@ -20,6 +20,8 @@ COMPONENTS = {
     "Budget",
     "BudgetChanges",
     "BudgetPage",
+    "Comparison",
+    "ComparisonPage",
     "Conversation",
     "ConversationChanges",
     "ConversationPage",

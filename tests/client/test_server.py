@@ -60,6 +60,20 @@ def test_a_conversation_from_its_start_to_its_end(client: Any) -> None:
         client.conversations.get(made.id)
 
 
+def test_several_models_answer_and_one_is_preferred(client: Any) -> None:
+    conversation = client.conversations.create()
+
+    asked = client.replies.ask(conversation.id, "Hello", models=["echo", "broken"], wait=math.inf)
+    chosen = client.replies.choose(asked.replies[1].id)
+
+    assert [(reply.model, reply.text) for reply in asked.replies] == [
+        ("echo", f"{SAID}Hello"),
+        ("broken", "Half"),
+    ]
+    assert asked.reply == asked.replies[0]
+    assert client.conversations.get(conversation.id).active_leaf == chosen.id
+
+
 def test_a_list_goes_over_all_its_pages(client: Any) -> None:
     name = uuid.uuid4().hex
     made = [client.conversations.create(title=f"{name} {n}").id for n in range(5)]

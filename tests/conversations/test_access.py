@@ -139,6 +139,8 @@ GRANTS = {
     "regenerate": "replies:write",
     "retry": "replies:write",
     "stop": "replies:write",
+    "choose": "replies:write",
+    "list_comparisons": "messages:read",
     "follow_reply": "messages:read",
     "list_events": "messages:read",
     "say_typing": "messages:write",

@@ -215,6 +215,7 @@ class Replies(Part):
     stream = streamed(replies.question)
     wait = command(replies.wait_for)
     stop = command(replies.stop)
+    choose = command(replies.choose)
     retry = command(replies.retry)
     regenerate = command(replies.regenerate)
 

@@ -118,10 +118,16 @@ class Posted(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Record):
-    """A message and the reply to it. `status_url` is where the reply can be read."""
+    """A message and the reply to it. `status_url` is where the reply can be read.
+
+    Of several models `replies` has every one's, and `reply` is the first.
+    """
 
     message: Message = field(metadata=_as(Message.of))
     reply: Message = field(metadata=_as(Message.of))
+    replies: tuple[Message, ...] = field(
+        metadata=_as(lambda rows: tuple(Message.of(row) for row in rows)), default=()
+    )
     status_url: str | None = None
 
 

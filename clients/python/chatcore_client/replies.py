@@ -1,7 +1,7 @@
 """Replies: ask for one in three ways, follow it as it grows, stop it, or have it made again."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,7 @@ def ask(
     *,
     wait: float | None = None,
     model: str | Left | None = UNSET,
+    models: Sequence[str] | Left = UNSET,
     parent: str | Left | None = UNSET,
     params: Mapping[str, Any] | Left = UNSET,
     client_id: str | None = None,
@@ -45,8 +46,11 @@ def ask(
 
     Without `wait` the answer comes at once and the reply is queued. With it, the reply is whole, or as far as it has
     come after so many seconds; `math.inf` waits for its end.
+
+    With `models`, two to four, each of them replies: `replies` of the answer has them all, whole after `wait`.
     """
-    request = _question(conversation, content, client_id, given(model=model, parent=parent, params=params))
+    fields = given(model=model, models=models, parent=parent, params=params)
+    request = _question(conversation, content, client_id, fields)
     asked_at = now()
     if wait:
         seconds = math.ceil(min(wait, LONGEST_WAIT))
@@ -98,6 +102,12 @@ def retry(
 def stop(settings: Settings, reply: str) -> Flow[Message]:
     """End it and keep its text so far. Stopping one that has ended changes nothing."""
     answer = yield from send(settings, Request("POST", path("replies", reply, "stop")))
+    return Message.of(answer.json)
+
+
+def choose(settings: Settings, reply: str) -> Flow[Message]:
+    """Prefer it to the replies it is compared with; its branch is shown. Another one can be chosen later."""
+    answer = yield from send(settings, Request("POST", path("replies", reply, "choose")))
     return Message.of(answer.json)
 
 
@@ -159,9 +169,12 @@ def _again(settings: Settings, address: str, body: Mapping[str, Any], wait: floa
 
 
 def _awaited(settings: Settings, asked: Asked, seconds: float) -> Flow[Asked]:
-    if not asked.reply.is_running or seconds <= 0:
-        return asked
-    return replace(asked, reply=(yield from wait_for(settings, asked.reply.id, seconds)))
+    until, replies = now() + seconds, []
+    for reply in asked.replies or (asked.reply,):
+        left = until - now()
+        wanted = reply.is_running and left > 0
+        replies.append((yield from wait_for(settings, reply.id, left)) if wanted else reply)
+    return replace(asked, reply=replies[0], replies=tuple(replies))
 
 
 def _headers(request: Request, headers: Mapping[str, str], *, patience: float = 0.0) -> Request:

@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from chatcore.accounts.principals import Principal
+from chatcore.offload import in_request
 from chatcore.realtime.handover import hand_over
 from conversations import actions
 from conversations.acknowledging import acknowledge
@@ -115,7 +115,7 @@ async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     told in two frames. Whoever was cut off asks again, and cuts what it knows by `attempt` and `offset`.
     """
     principal = _principal(request)
-    reply = await sync_to_async(find_message)(principal, id)
+    reply = await in_request(find_message, principal, id)
     if not reply.is_reply:
         raise NotAReply
     return hand_over(request, await follow(reply))
@@ -124,7 +124,7 @@ async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 @router.post("/replies/{uuid:id}/stop", response=MessageResource, operation_id="stop", summary="Stop a reply")
 async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its text so far is kept. One that runs ends a moment later; stopping one that has ended changes nothing."""
-    reply = await sync_to_async(actions.stop_reply)(_principal(request), id)
+    reply = await in_request(actions.stop_reply, _principal(request), id)
     return MessageResource.of(reply)
 
 
@@ -136,7 +136,7 @@ async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
 )
 async def choose(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its branch is shown from now on, and /api/v1/comparisons/ tells of it. Choosing another later overwrites it."""
-    comparison = await sync_to_async(actions.choose_reply)(_principal(request), id)
+    comparison = await in_request(actions.choose_reply, _principal(request), id)
     assert comparison.chosen
     return MessageResource.of(comparison.chosen)
 
@@ -151,7 +151,7 @@ async def choose(request: HttpRequest, id: uuid.UUID) -> MessageResource:
 async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> HttpResponse:
     """Shown to whoever looks at the conversation for six seconds, or until you say that you have stopped."""
     principal = _principal(request)
-    await sync_to_async(find_conversation)(principal, id, "messages:write")
+    await in_request(find_conversation, principal, id, "messages:write")
     say_typing(principal, id, on=payload.on)
     return HttpResponse(status=204)
 
@@ -165,7 +165,7 @@ async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> Ht
 )
 async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
     """Members, and the integrations that wrote lately. Changes come as `presence` signals."""
-    conversation = await sync_to_async(find_conversation)(_principal(request), id)
+    conversation = await in_request(find_conversation, _principal(request), id)
     return PresenceList(
         results=[PresenceResource(**vars(found)) for found in await attendance_of(conversation.id)]
     )
@@ -182,7 +182,7 @@ async def acknowledge_message(
     request: HttpRequest, id: uuid.UUID, payload: AcknowledgementBody
 ) -> AcknowledgementBody:
     """It and all before it. What has been read stays read, whatever comes later."""
-    await acknowledge(await sync_to_async(acknowledgement)(_principal(request), id, payload.state))
+    await acknowledge(await in_request(acknowledgement, _principal(request), id, payload.state))
     return payload
 
 

@@ -5,10 +5,10 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from chatcore.ids import uuid7
+from chatcore.offload import in_request
 from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from conversations.actions import Posted
@@ -73,11 +73,11 @@ async def respond(
     streams = "text/event-stream" in request.headers.get("Accept", "")
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
-        return _accepted(await sync_to_async(ask)(*reply_ids))
-    watches = Watches(await sync_to_async(find_conversation)(), reply_ids)
+        return _accepted(await in_request(ask, *reply_ids))
+    watches = Watches(await in_request(find_conversation), reply_ids)
     await watches.open()
     try:
-        posted = await sync_to_async(ask)(*reply_ids)
+        posted = await in_request(ask, *reply_ids)
         if posted.reply is None:
             watches.close()
             return _accepted(posted)

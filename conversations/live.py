@@ -118,7 +118,7 @@ async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     reply = await in_request(find_message, principal, id)
     if not reply.is_reply:
         raise NotAReply
-    return hand_over(request, await follow(reply))
+    return hand_over(request, await follow(request, reply))
 
 
 @router.post("/replies/{uuid:id}/stop", response=MessageResource, operation_id="stop", summary="Stop a reply")

@@ -1,5 +1,6 @@
 """The three ways to be answered after asking for a reply: at once (202), when it has ended, or as it streams."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -7,16 +8,25 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from chatcore.accounts.channels import principal_of
+from chatcore.errors import Unauthenticated
 from chatcore.ids import uuid7
-from chatcore.offload import in_request
+from chatcore.offload import in_request, offload
 from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from conversations.actions import Posted
+from conversations.actions.access import find_conversation
 from conversations.follow import Watches
 from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource
 
 MAX_WAIT_SECONDS = 25
+RECHECK_SECONDS = 4.0
+_GRANTS = (
+    "messages:read",
+    "messages:write",
+    "replies:write",
+)  # each of them lets a reply be asked for or followed
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*(\d{1,6})", re.ASCII | re.IGNORECASE)
 _STREAM = """event: reply.delta
 data: {"type":"reply.delta","data":{"message":"0191…","attempt":1,"part":"text","offset":0,"text":"Hel"}}
@@ -62,11 +72,11 @@ Ask = Callable[..., Posted]
 
 
 async def respond(
-    request: HttpRequest, find_conversation: Callable[[], uuid.UUID], ask: Ask, *, count: int = 1
+    request: HttpRequest, find: Callable[[], uuid.UUID], ask: Ask, *, count: int = 1
 ) -> HttpResponse:
     """Ask for replies and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
 
-    `find_conversation` checks that the conversation is the asker's; `ask` commits, given the ids of so many replies
+    `find` checks that the conversation is the asker's; `ask` commits, given the ids of so many replies
     to be: the watches on them are open before, so that not even a first word can be missed.
     """
     seconds = wished_wait(request)
@@ -74,7 +84,7 @@ async def respond(
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
         return _accepted(await in_request(ask, *reply_ids))
-    watches = Watches(await in_request(find_conversation), reply_ids)
+    watches = Watches(await in_request(find), reply_ids)
     await watches.open()
     try:
         posted = await in_request(ask, *reply_ids)
@@ -90,7 +100,7 @@ async def respond(
         watches.close()
         raise
     if streams:
-        return hand_over(request, Continuation(close=watches.close, events=lambda: _events(watches)))
+        return hand_over(request, Continuation(close=watches.close, events=lambda: _events(watches, request)))
     response = hand_over(
         request, Continuation(close=watches.close, answer=lambda: _whole(watches, posted, seconds or 0))
     )
@@ -123,11 +133,11 @@ def _accepted(posted: Posted) -> HttpResponse:
     return response
 
 
-async def follow(reply: Message) -> Continuation:
+async def follow(request: HttpRequest, reply: Message) -> Continuation:
     """The reply as it is written, from its beginning, whenever one comes to it."""
     watches = Watches(reply.conversation_id, [reply.id])
     await watches.open()
-    return Continuation(close=watches.close, events=lambda: _events(watches))
+    return Continuation(close=watches.close, events=lambda: _events(watches, request))
 
 
 async def _whole(watches: Watches, posted: Posted, seconds: int) -> JsonAnswer:
@@ -139,7 +149,23 @@ async def _whole(watches: Watches, posted: Posted, seconds: int) -> JsonAnswer:
     return JsonAnswer(status, posted_resource(Posted(posted.message, first, others=left)))
 
 
-async def _events(watches: Watches) -> AsyncIterator[bytes]:
-    """Server-sent events, as the HTML standard writes them; a comment keeps silent ones alive."""
+async def _events(watches: Watches, request: HttpRequest) -> AsyncIterator[bytes]:
+    """Server-sent events, as the HTML standard writes them; a comment keeps silent ones alive.
+
+    Raises what the asker would be told now, once it may no longer read on.
+    """
+    loop = asyncio.get_running_loop()
+    checked_at = loop.time()
     async for body in watches.frames():
+        if loop.time() - checked_at >= RECHECK_SECONDS:
+            await _recheck(request, watches.conversation_id)
+            checked_at = loop.time()
         yield Frame(body).sse if body else HEARTBEAT
+
+
+async def _recheck(request: HttpRequest, conversation_id: uuid.UUID) -> None:
+    principal = await principal_of(request.scope)  # type: ignore[attr-defined]
+    if principal is None:
+        raise Unauthenticated
+    grant = next((each for each in _GRANTS if principal.selectors(each) != frozenset()), _GRANTS[0])
+    await offload(find_conversation, principal, conversation_id, grant)

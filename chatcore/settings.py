@@ -124,7 +124,9 @@ def _database() -> dict[str, Any]:
     options["options"] = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
     # Requests that come in crowds wait their turn so long; a lost database is told after as long.
     options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 16), "timeout": 5}
-    return where | {"CONN_MAX_AGE": 0, "TEST": {"NAME": env.text("TEST_DATABASE_NAME", "test_chatcore")}}
+    # A connection that the database has dropped meanwhile is exchanged before a request meets it.
+    where |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
+    return where | {"TEST": {"NAME": env.text("TEST_DATABASE_NAME", "test_chatcore")}}
 
 
 DATABASES = {"default": _database()}

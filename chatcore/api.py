@@ -21,6 +21,7 @@ from pydantic_core import to_json
 from chatcore import errors
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
+from chatcore.llm import live as llm_live
 from chatcore.llm import rest as llm_rest
 from chatcore.problems import BY_STATUS, problem_response, pydantic_problem, read_json, translate
 from chatcore.realtime import documents
@@ -59,6 +60,7 @@ live = NinjaAPI(
 )
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
+live.add_router("", llm_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -113,6 +115,7 @@ resources: list[URLPattern] = [
     path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
+    path("models/<uuid:id>/parameters/", llm_rest.ModelViewSet.as_view({"get": "parameters"})),
     *_kept("deployments", llm_rest.DeploymentViewSet),
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),

@@ -13,7 +13,7 @@ from django.http import HttpRequest, JsonResponse
 from chatcore.offload import offload
 
 LAYER_SECONDS = 2.0
-DATABASE_SECONDS = 4.0
+DATABASE_SECONDS = 5.0  # more than the wait for a connection
 QUEUE = """
 select exists (select from procrastinate_workers where last_heartbeat > now() - interval '10 seconds')
     or not exists (

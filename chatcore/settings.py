@@ -123,7 +123,7 @@ def _database() -> dict[str, Any]:
     # A writer that idles in its transaction holds the event log's horizon for everybody: see realtime/cursors.py.
     options["options"] = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
     # Requests that come in crowds wait their turn so long; a lost database is told after as long.
-    options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 16), "timeout": 5}
+    options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 16), "timeout": 4}
     # A connection that the database has dropped meanwhile is exchanged before a request meets it.
     where |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
     return where | {"TEST": {"NAME": env.text("TEST_DATABASE_NAME", "test_chatcore")}}

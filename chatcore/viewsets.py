@@ -9,18 +9,6 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from chatcore.accounts.principals import Principal
-from chatcore.pagination import refused
-
-
-def flag(request: Request, name: str) -> bool | None:
-    """A parameter of the address's query that is true or false; None where it is not there."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if text.lower() not in ("true", "false"):
-        raise refused(name, "must be true or false")
-    return text.lower() == "true"
-
 
 GONE = {204: OpenApiResponse(description="It is gone.")}
 

@@ -1,28 +1,13 @@
 """Staff pages of conversations: readable and searchable at a million rows, changed by actions only."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
-from conversations.models import Conversation, Member, Message, Summary
-
-
-class ReadOnly(admin.ModelAdmin[Any]):
-    """What people and models said is not edited by staff; it can be looked at and deleted."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
+from chatcore.admin_pages import Written
+from conversations.models import Comparison, Conversation, Member, Message, Summary
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnly):
+class ConversationAdmin(Written):
     list_display = ("id", "title", "owner", "workspace", "model", "last_message_at")
     list_select_related = ("owner", "workspace", "model")
     list_filter = ("title_source",)
@@ -32,7 +17,7 @@ class ConversationAdmin(ReadOnly):
 
 
 @admin.register(Member)
-class MemberAdmin(ReadOnly):
+class MemberAdmin(Written):
     list_display = ("conversation", "user", "workspace", "last_message_at", "archived_at", "pinned")
     list_select_related = ("conversation", "user", "workspace")
     search_fields = ("=conversation__id", "=user__email")
@@ -41,7 +26,7 @@ class MemberAdmin(ReadOnly):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnly):
+class MessageAdmin(Written):
     list_display = ("id", "conversation_id", "author", "status", "model_name", "attempt", "created_at")
     list_filter = ("status", "author")
     search_fields = ("=id", "=conversation__id")
@@ -51,9 +36,18 @@ class MessageAdmin(ReadOnly):
 
 
 @admin.register(Summary)
-class SummaryAdmin(ReadOnly):
+class SummaryAdmin(Written):
     list_display = ("message_id", "model_name", "created_at")
     search_fields = ("=message__id", "=message__conversation__id")
     search_help_text = "A message's or a conversation's id."
     ordering = ("-id",)
     raw_id_fields = ("message",)
+
+
+@admin.register(Comparison)
+class ComparisonAdmin(Written):
+    list_display = ("id", "message_id", "model_names", "chosen_id", "chosen_by", "chosen_at")
+    search_fields = ("=id", "=message__id", "=chosen_by")
+    search_help_text = "An id of a comparison or its message, or who chose: user:<id>, integration:<id>."
+    ordering = ("-id",)
+    raw_id_fields = ("message", "chosen")

@@ -151,6 +151,7 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
         usage=usage,
         route=route,
         finish_reason=stream.finish_reason,
+        dropped=stream.dropped,
         finished_at=Now(),
         heartbeat_at=None,
     )

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -176,6 +177,13 @@ class Message(models.Model):
     error = models.JSONField(null=True, blank=True, help_text="{code, detail, retryable} of a failed reply")
     usage = models.JSONField(
         null=True, blank=True, help_text="Tokens as the provider counted them; absent: unknown"
+    )
+    dropped = ArrayField(
+        models.CharField(max_length=100),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Parameters its provider does not know: they were left out.",
     )
     route = models.JSONField(
         default=list, blank=True, help_text="Deployments tried: [{deployment, provider, outcome, seconds}]"

@@ -80,6 +80,7 @@ class MessageResource(BaseModel):
     error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
     usage: dict[str, Any] | None = Field(description="Tokens as the provider counted them; null is unknown.")
     route: list[AttemptResource] = Field(description="The deployments that were considered, in order.")
+    dropped: list[str] = Field(description="Parameters its provider does not know: they were left out.")
     finish_reason: str = Field(description="Why the model ended, in the provider's word.")
     started_at: datetime | None
     finished_at: datetime | None

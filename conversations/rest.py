@@ -11,7 +11,8 @@ from rest_framework.response import Response
 
 from chatcore.bodies import read_body
 from chatcore.pagination import link, page_size, refused
-from chatcore.viewsets import GONE, PrincipalViewSet, flag
+from chatcore.query_parameters import flag
+from chatcore.viewsets import GONE, PrincipalViewSet
 from conversations import actions
 from conversations.actions.access import find_conversation, find_message
 from conversations.bodies import ConversationChanges, NewConversation, NewMessage

@@ -84,6 +84,7 @@ class ReplyStream:
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
         self.usage: Usage | None = None
         self.finish_reason = ""
+        self.dropped: tuple[str, ...] = ()
         self.saved_length = 0
         self.saved_at = 0.0
 
@@ -107,8 +108,8 @@ class ReplyStream:
                 self._grow("reasoning", text)
             case Usage():
                 self.usage = event
-            case Finished(reason):
-                self.finish_reason = reason
+            case Finished(reason, dropped):
+                self.finish_reason, self.dropped = reason, dropped
 
     def progress(self) -> Progress:
         return Progress(self.claim.id, self.claim.attempt, self.text, self.reasoning)

@@ -154,11 +154,13 @@ ROUTES = {
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),
     "change_model": Route("PATCH", "models/<model>/", body={"label": "Our own"}),
+    "list_parameters": Route("GET", "models/<model>/parameters/"),
     "remove_model": Route("DELETE", "models/<model>/", 204),
     "list_providers": Route("GET", "providers/"),
     "add_provider": Route("POST", "providers/", 201, {"name": "Another", "kind": "demo"}),
     "read_provider": Route("GET", "providers/<provider>/"),
     "change_provider": Route("PATCH", "providers/<provider>/", body={"enabled": True}),
+    "refresh_provider": Route("POST", "providers/<provider>/refresh"),
     "remove_provider": Route("DELETE", "providers/<provider>/", 204),
     "list_deployments": Route("GET", "deployments/"),
     "add_deployment": Route(

@@ -34,7 +34,7 @@ class DemoProvider:
                 await asyncio.sleep(max(0.0, due - loop.time()))
         read = sum(len(TOKEN.findall(turn.text)) for turn in request.turns)
         yield Usage(input_tokens=read, output_tokens=len(tokens), estimated=True)
-        yield Finished("stop")
+        yield Finished("stop", tuple(sorted(request.params)))
 
     async def models(self) -> list[str]:
         return [MODEL]

@@ -10,15 +10,23 @@ from django.db.models import Model as Row
 from django.db.models import Q, QuerySet
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import Conflict, FieldProblem, Forbidden, NotFound
+from chatcore.errors import ChatcoreError, Conflict, FieldProblem, Forbidden, NotFound
 from chatcore.llm.actions import make_default
+from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
+from chatcore.llm.refresh import Refreshed, refresh
 from chatcore.problems import invalid, pointer_to
 from chatcore.texts import checked_object, checked_text, refused
 
 Kept = TypeVar("Kept", Provider, Model, Deployment)
 MOST_KEYS = 50
 OBJECTS = ("options", "prices", "default_params")
+
+
+class ProviderFailed(ChatcoreError):
+    """The provider could not be asked."""
+
+    status, code = 502, "provider_failed"
 
 
 class Shared(Forbidden):
@@ -74,6 +82,15 @@ def change_provider(principal: Principal, provider_id: uuid.UUID, **fields: Any)
 def remove_provider(principal: Principal, provider_id: uuid.UUID) -> None:
     """With its deployments."""
     _own(find_provider(principal, provider_id, "providers:write")).delete()
+
+
+def refresh_provider(principal: Principal, provider_id: uuid.UUID) -> Refreshed:
+    """Follow its list of models. Raises ProviderFailed, Unreadable. Asks the provider: not in a transaction."""
+    provider = _own(find_provider(principal, provider_id, "providers:write"))
+    try:
+        return refresh(provider)
+    except ProviderError as error:
+        raise ProviderFailed(error.words) from None
 
 
 @transaction.atomic

@@ -1,12 +1,14 @@
 """The registry as the API shows it. A provider's key goes in and never comes out again."""
 
 import uuid
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from chatcore.llm.models import FROM_ENVIRONMENT, Deployment, Model, Provider
+from chatcore.llm.refresh import Refreshed
 
 
 class ProviderResource(BaseModel):
@@ -39,6 +41,21 @@ class ProviderResource(BaseModel):
             created_at=provider.created_at,
             updated_at=provider.updated_at,
         )
+
+
+class RefreshedResource(BaseModel):
+    """What a provider's list brought, by the provider's names."""
+
+    added: list[str] = Field(description="New ones, which can be chosen now.")
+    offered: list[str] = Field(description="New ones that were too many to be added unasked.")
+    vanished: list[str] = Field(
+        description="Listed no more; they stay enabled, since lists leave out aliases."
+    )
+    returned: list[str] = Field(description="Listed again.")
+
+    @classmethod
+    def of(cls, refreshed: Refreshed) -> "RefreshedResource":
+        return cls.model_validate(asdict(refreshed))
 
 
 class ModelResource(BaseModel):

@@ -19,9 +19,10 @@ from chatcore.llm.bodies import (
     ProviderChanges,
 )
 from chatcore.llm.models import Deployment, Model, Provider
+from chatcore.llm.parameters import parameters_for
 from chatcore.llm.resources import DeploymentResource, ModelResource, ProviderResource
-from chatcore.pagination import refused
-from chatcore.viewsets import GONE, PrincipalViewSet, flag
+from chatcore.query_parameters import flag, identity
+from chatcore.viewsets import GONE, PrincipalViewSet
 
 MADE = "Made. Location is its address."
 
@@ -126,6 +127,17 @@ class ModelViewSet(PrincipalViewSet):
         changes = read_body(ModelChanges, request).given()
         return _answer(ModelResource.of(registry.change_model(self.principal, id, **changes)))
 
+    @extend_schema(
+        operation_id="list_parameters",
+        summary="See what may be asked of a model",
+        responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "JSON Schema of `params`.")},
+    )
+    def parameters(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
+        """The parameters that make sense for it, with their types, limits and defaults, as a JSON Schema. What its
+        provider does not know is left out of a request, and named in the reply's `dropped`.
+        """
+        return Response(parameters_for(registry.find_model(self.principal, id)))
+
     @extend_schema(operation_id="remove_model", summary="Remove a model", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With its deployments. What it has answered stays."""
@@ -153,8 +165,8 @@ class DeploymentViewSet(PrincipalViewSet):
         self.principal.require("models:write")
         rows = Deployment.objects.select_related("model")
         for name in ("model", "provider"):
-            if text := request.query_params.get(name):
-                rows = rows.filter(**{name: _id(name, text)})
+            if named := identity(request, name):
+                rows = rows.filter(**{name: named})
         return self.page(registry.visible(rows, self.principal, "model__workspace"), DeploymentResource.of)
 
     @extend_schema(
@@ -201,10 +213,3 @@ def _answer(resource: Shown) -> Response:
 def _made(resource: Shown, place: str) -> Response:
     address = f"/api/v1/{place}/{resource.id}/"
     return Response(resource.model_dump(mode="json"), status=201, headers={"Location": address})
-
-
-def _id(name: str, text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise refused(name, "must be an id") from None

@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from chatcore.llm import parameters
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.types import (
@@ -71,7 +72,7 @@ class ScriptedProvider:
                 yield EVENTS[name](value, request)
             else:
                 await _do(name, value)
-        yield Finished("stop")
+        yield Finished("stop", tuple(parameters.unknown(request.params)))
 
     async def models(self) -> list[str]:
         return ["scripted"]

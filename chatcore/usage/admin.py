@@ -5,28 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from chatcore.admin_pages import Kept
 from chatcore.usage.actions import save_budget
 from chatcore.usage.models import Budget, Reservation, Spending, Usage, UsageDay
 
 
-class Written(admin.ModelAdmin[Any]):
-    """Rows the product writes: nobody adds, changes or deletes one here."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-
 @admin.register(Usage)
-class UsageAdmin(Written):
+class UsageAdmin(Kept):
     list_display = (
         "created_at",
         "workspace",
@@ -50,7 +35,7 @@ class UsageAdmin(Written):
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(Written):
+class UsageDayAdmin(Kept):
     list_display = (
         "day",
         "workspace",
@@ -81,7 +66,7 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
 
 @admin.register(Spending)
-class SpendingAdmin(Written):
+class SpendingAdmin(Kept):
     list_display = ("budget", "starts_on", "spent", "reserved")
     list_select_related = ("budget",)
     search_fields = ("=budget__id", "=budget__workspace__name")
@@ -89,7 +74,7 @@ class SpendingAdmin(Written):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(Written):
+class ReservationAdmin(Kept):
     list_display = ("message", "spending", "amount", "created_at")
     list_select_related = ("spending__budget",)
     search_fields = ("=message",)

@@ -1,14 +1,9 @@
 """Resources of the API: the ledger, its sums, and budgets."""
 
 import uuid
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, cast, get_args
 
-from django.db.models import F
-from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -16,11 +11,11 @@ from rest_framework.response import Response
 
 from chatcore.bodies import read_body
 from chatcore.errors import NotFound
+from chatcore.exports import csv_response, newest_first
 from chatcore.pagination import refused
+from chatcore.query_parameters import CSV, FORMAT, day, identity, moment, wants_csv
 from chatcore.usage import actions, counters
-from chatcore.usage.exports import csv_response
 from chatcore.usage.models import Budget, Usage
-from chatcore.usage.periods import midnight
 from chatcore.usage.querysets import UsageQuerySet
 from chatcore.usage.resources import (
     BudgetChanges,
@@ -33,7 +28,6 @@ from chatcore.usage.resources import (
 from chatcore.usage.summaries import By, summarise, total_of
 from chatcore.viewsets import GONE, PrincipalViewSet
 
-BATCH = 1_000  # rows of a CSV file read at once
 LEDGER_COLUMNS = tuple(name for name in UsageResource.model_fields if name != "prices")
 SUMS_COLUMNS = tuple(name for name in SumsResource.model_fields if name != "cost")
 
@@ -44,9 +38,6 @@ def _day(name: str, words: str) -> OpenApiParameter:
 
 FROM = _day("from", "The first day (UTC), or for the ledger a time (RFC 3339).")
 TO = _day("to", "The last day (UTC), or for the ledger a time before which they ended.")
-FORMAT = OpenApiParameter(
-    "format", OpenApiTypes.STR, enum=["json", "csv"], description="csv: a file, as `Accept: text/csv` gives."
-)
 FILTERS = [
     FROM,
     TO,
@@ -59,7 +50,6 @@ FILTERS = [
 BY = OpenApiParameter(
     "by", OpenApiTypes.STR, enum=list(get_args(By)), default="day", description="What one sum is of."
 )
-CSV: Any = (200, "text/csv")
 
 
 class UsageViewSet(PrincipalViewSet):
@@ -78,8 +68,10 @@ class UsageViewSet(PrincipalViewSet):
         """One row for each call of a model, the newest first. Owners and admins see all, others theirs."""
         self.principal.require("usage:read")
         found = _filtered(Usage.objects.for_principal(self.principal), request)
-        if _wants_csv(request):
-            return csv_response(_django(request), "usage.csv", LEDGER_COLUMNS, _batches(found))
+        if wants_csv(request):
+            return csv_response(
+                _django(request), "usage.csv", LEDGER_COLUMNS, newest_first(found, "created_at", _cells)
+            )
         return self.page(found, UsageResource.of)
 
     @extend_schema(
@@ -94,10 +86,10 @@ class UsageViewSet(PrincipalViewSet):
         by = request.query_params.get("by", "day")
         if by not in get_args(By):
             raise refused("by", f"must be one of {', '.join(get_args(By))}")
-        days = (_date(request, "from"), _date(request, "to"))
+        days = (day(request, "from"), day(request, "to"))
         rows = summarise(self.principal, cast(By, by), *days)
         results = [SumsResource.of(row) for row in rows]
-        if _wants_csv(request):
+        if wants_csv(request):
             return _sums_as_csv(request, by, results)
         total = SumsResource.of(total_of(rows))
         whole = UsageSummaryResource(by=cast(By, by), results=results, total=total)
@@ -174,24 +166,18 @@ def _current(budget: Budget) -> dict[str, Any]:
 
 
 def _filtered(found: UsageQuerySet, request: Request) -> UsageQuerySet:
-    found = found.between(_moment(request, "from"), _moment(request, "to"))
+    found = found.between(moment(request, "from"), moment(request, "to"))
     for name in ("user", "integration", "conversation"):
-        if text := request.query_params.get(name):
-            found = found.filter(**{name: _uuid(name, text)})
+        if named := identity(request, name):
+            found = found.filter(**{name: named})
     if model := request.query_params.get("model"):
         found = found.filter(model_name=model.replace("\x00", "\ufffd"))
     return found
 
 
-def _batches(found: UsageQuerySet) -> Iterator[list[list[Any]]]:
-    """The ledger as rows of cells, each batch a query of its own."""
-    ordered = found.order_by("-created_at", "-id")
-    rows = list(ordered[:BATCH])
-    while rows:
-        shown = [UsageResource.of(row) for row in rows]
-        yield [[getattr(row, name) for name in LEDGER_COLUMNS] for row in shown]
-        last = (rows[-1].created_at, rows[-1].pk)
-        rows = list(ordered.filter(TupleLessThan(Tuple(F("created_at"), F("id")), last))[:BATCH])
+def _cells(row: Usage) -> list[Any]:
+    shown = UsageResource.of(row)
+    return [getattr(shown, name) for name in LEDGER_COLUMNS]
 
 
 def _sums_as_csv(request: Request, by: str, results: list[SumsResource]) -> HttpResponseBase:
@@ -202,49 +188,6 @@ def _sums_as_csv(request: Request, by: str, results: list[SumsResource]) -> Http
     ]
     columns = [*SUMS_COLUMNS, *(f"cost_{currency}" for currency in currencies)]
     return csv_response(_django(request), f"usage-by-{by}.csv", columns, [rows])
-
-
-def _wants_csv(request: Request) -> bool:
-    named = request.query_params.get("format")
-    if named not in (None, "json", "csv"):
-        raise refused("format", "must be json or csv")
-    return named == "csv" or (named is None and "text/csv" in request.headers.get("Accept", ""))
-
-
-def _moment(request: Request, name: str) -> datetime | None:
-    """A time, or the beginning of a day; for `to` its end."""
-    text = request.query_params.get(name, "")
-    if len(text) > 10:
-        # In an address, a plus that is not written as %2B is a space.
-        words = "a time with its zone (RFC 3339)"
-        moment: datetime = _parsed(name, text.replace(" ", "+"), parse_datetime, words)
-        return moment
-    day = _date(request, name)
-    return midnight(day + timedelta(days=name == "to")) if day else None
-
-
-def _date(request: Request, name: str) -> date | None:
-    text = request.query_params.get(name)
-    day: date | None = _parsed(name, text, parse_date, "a day such as 2026-11-22") if text else None
-    return day
-
-
-def _parsed(name: str, text: str, parse: Any, words: str) -> Any:
-    try:
-        found = parse(text)
-    except ValueError:
-        found = None
-    naive = isinstance(found, datetime) and found.tzinfo is None
-    if found is None or naive or not 2000 <= found.year < 9000:
-        raise refused(name, f"must be {words}")
-    return found
-
-
-def _uuid(name: str, text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise refused(name, "must be an id") from None
 
 
 def _django(request: Request) -> HttpRequest:

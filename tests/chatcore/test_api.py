@@ -54,6 +54,7 @@ COMPONENTS = {
     "Question",
     "Receipt",
     "ReceiptPage",
+    "Refreshed",
     "Sums",
     "TypingBody",
     "Usage",

@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_principal
+from tests.until import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,12 +124,6 @@ async def row_of(reply: Message) -> Message:
     return await offload(Message.objects.get, id=reply.id)
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not await offload(condition):
-            await asyncio.sleep(0.02)
-
-
 async def test_a_reply_that_breaks_off_begins_anew_at_the_next_provider(runner: Runner) -> None:
     _, reply = await offload(lambda: ask(model_of(BREAKS, [{"text": "Hello "}, {"text": "from B"}])))
     watching = await Watching(reply).follow()
@@ -152,9 +148,9 @@ async def test_it_begins_anew_when_the_half_was_saved_already(runner: Runner, tm
     _, reply = await offload(lambda: ask(model_of(first, [{"text": "W"}, {"pause": 0.6}, {"text": "hole"}])))
     watching = await Watching(reply).follow()
     await runner.wake()
-    await until(lambda: Message.objects.get(id=reply.id).text == "Half")
+    await until(partial(offload, lambda: Message.objects.get(id=reply.id).text == "Half"))
     await asyncio.to_thread(gate.touch)
-    await until(lambda: Message.objects.get(id=reply.id).text == "W")
+    await until(partial(offload, lambda: Message.objects.get(id=reply.id).text == "W"))
     await watching.ended()
     assert (watching.text, (await row_of(reply)).text) == ("Whole", "Whole")
 
@@ -228,7 +224,7 @@ async def test_a_reply_waits_in_line_and_says_where_it_stands(runner: Runner, tm
     owner = await offload(make_principal)
     _, first = await offload(ask, model, owner)
     await runner.wake()
-    await until(lambda: Message.objects.get(id=first.id).text == "So")
+    await until(partial(offload, lambda: Message.objects.get(id=first.id).text == "So"))
     watchings = []
     for position in (1, 2):
         _, reply = await offload(ask, model, owner)
@@ -249,8 +245,10 @@ async def test_a_reply_waits_in_line_and_says_where_it_stands(runner: Runner, tm
 
 async def test_one_that_joins_meanwhile_soon_knows_the_position(runner: Runner) -> None:
     model = await offload(lambda: model_of([{"text": "So"}, {"hang": True}], max_concurrent=1))
-    for _ in range(2):
-        _, reply = await offload(ask, model)
+    await offload(ask, model)
+    await runner.wake()
+    await until(partial(offload, Call.objects.exists))
+    _, reply = await offload(ask, model)
     await runner.wake()
     first = await Watching(reply).follow()
     await first.saw("reply.waiting", position=1)
@@ -269,7 +267,7 @@ async def test_stopping_one_that_waits_ends_it_at_once_and_the_line_moves_up(run
         watchings.append(await Watching(reply).follow())
         await runner.wake()
         await watchings[-1].saw("reply.waiting", position=position) if position else None
-        await until(Call.objects.exists)
+        await until(partial(offload, Call.objects.exists))
 
     stopped = await offload(actions.stop_reply, owner, replies[1].id)
     await watchings[1].ended()

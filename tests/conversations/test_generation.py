@@ -20,6 +20,7 @@ from conversations.claims import Claim, Progress, claim_replies, save_progress, 
 from conversations.follow import ReplyWatch
 from conversations.generation import Outcome, finish_reply
 from conversations.models import Conversation, Message
+from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_model, make_principal
@@ -98,6 +99,14 @@ async def test_a_reply_is_whole_counted_and_told_of(runner: Runner) -> None:
         "reply.started",
         "reply.completed",
     ]
+
+
+async def test_a_parameter_nobody_knows_is_left_out_and_named(runner: Runner) -> None:
+    _, reply = await asked([{"text": "Yes."}])
+    await offload(Message.objects.filter(id=reply.id).update, params={"flavour": "mint", "temperature": 1})
+    row = await ended(runner, reply)
+    assert (row.status, row.dropped) == ("done", ["flavour"])
+    assert MessageResource.of(row).dropped == ["flavour"]
 
 
 async def test_a_watcher_gets_every_character_once_wherever_it_joins(runner: Runner, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ MINT = """
 from chatcore.accounts import keys
 from chatcore.accounts.models import Integration, User, Workspace
 integration = Integration.objects.create(
-    workspace=Workspace.objects.get(), name="{name}", acts_as=User.objects.get(email="owner@example.com"),
+    workspace=Workspace.objects.get(name="Home"), name="{name}", acts_as=User.objects.get(email="owner@example.com"),
     grants=["messages:write", "conversations:write", "models:use"],
 )
 print(keys.mint(integration)[1])

@@ -33,7 +33,7 @@ def examples() -> list[Example]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def said(one: Chatcore) -> list[str]:
     """What each example prints. Addresses and secrets are those of this server."""
     values = {"URL": one.url, "KEY": one.key, "EMAIL": OWNER, "PASSWORD": f"'{PASSWORD}'"}

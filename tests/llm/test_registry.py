@@ -195,3 +195,29 @@ def test_a_member_uses_models_and_manages_nothing(http: Client, owner: Principal
     for path in ("models/?all=true", "providers/", "deployments/"):
         ask(member, "GET", path, status=403)
     assert [row["name"] for row in ask(http, "GET", "models/?all=true")["results"]] == ["hidden"]
+
+
+def test_a_list_of_models_is_followed(http: Client) -> None:
+    provider = add_provider(http, name="Demonstration", kind="demo", base_url="", credential="")
+    address = f"providers/{provider['id']}/refresh"
+    assert ask(http, "POST", address)["added"] == ["demo"]
+    assert [row["name"] for row in ask(http, "GET", "models/")["results"]] == ["demo"]
+    assert ask(http, "POST", address) == {"added": [], "offered": [], "vanished": [], "returned": []}
+
+
+def test_a_provider_that_does_not_answer_is_a_problem_in_words(http: Client) -> None:
+    provider = add_provider(http, base_url="http://127.0.0.1:9/v1")
+    answer = send(http, "POST", f"/api/v1/providers/{provider['id']}/refresh")
+    assert problem_of(answer, 502)["code"] == "provider_failed"
+    assert not Model.objects.exists()
+
+
+def test_what_may_be_asked_of_a_model_is_told_with_its_limits(http: Client) -> None:
+    model = ask(
+        http, "POST", "models/", {"name": "small", "max_output": 900, "default_params": {"seed": 3}}, 201
+    )
+    told = ask(http, "GET", f"models/{model['id']}/parameters/")["properties"]
+    assert told["max_tokens"]["maximum"] == 900
+    assert told["seed"]["default"] == 3
+    assert (told["temperature"]["minimum"], told["temperature"]["maximum"]) == (0, 2)
+    assert "reasoning_effort" not in told

@@ -11,11 +11,11 @@ import pytest
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
+from chatcore import exports
 from chatcore.accounts import keys
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.offload import offload
-from chatcore.usage import rest
 from chatcore.usage.models import Budget, Usage
 from conversations import actions
 from tests.api import key_client, problem_of, send, session_client
@@ -187,7 +187,7 @@ def test_sums_are_by_what_is_asked_and_keep_currencies_and_the_unknown_apart(
 def test_the_ledger_is_a_file_however_many_rows_it_has(
     owner: Principal, monkeypatch: pytest.MonkeyPatch, wish: tuple[dict[str, str], dict[str, str]]
 ) -> None:
-    monkeypatch.setattr(rest, "BATCH", 3)
+    monkeypatch.setattr(exports, "BATCH", 3)
     query, headers = wish
     made = {str(make_usage(owner, cost=None if n == 4 else Decimal("0.003")).id) for n in range(8)}
 

@@ -98,6 +98,7 @@ class Message(Record):
     error: Failure | None = field(metadata=_as(Failure.of), default=None)
     usage: Usage | None = field(metadata=_as(Usage.of), default=None)
     route: tuple[Mapping[str, Any], ...] = field(metadata=_as(tuple), default=())
+    dropped: tuple[str, ...] = field(metadata=_as(tuple), default=())
     finish_reason: str = ""
     started_at: datetime | None = field(metadata=_TIME, default=None)
     finished_at: datetime | None = field(metadata=_TIME, default=None)

@@ -2,14 +2,17 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
+from django.db.models import F, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.http import HttpRequest, StreamingHttpResponse
 
 from chatcore.offload import offload
 
+BATCH = 1_000  # rows read at once
 # What makes a spreadsheet take a text for a formula. An apostrophe before it makes it a text again.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -24,6 +27,18 @@ def csv_response(
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
     response["Cache-Control"] = "no-store"
     return response
+
+
+def newest_first(
+    found: QuerySet[Any], moment: str, cells: Callable[[Any], Sequence[Any]]
+) -> Iterator[list[Sequence[Any]]]:
+    """Rows of cells in batches, by the column `moment` and the id; each batch is a query of its own."""
+    ordered = found.order_by(f"-{moment}", "-id")
+    rows = list(ordered[:BATCH])
+    while rows:
+        yield [cells(row) for row in rows]
+        last = (getattr(rows[-1], moment), rows[-1].pk)
+        rows = list(ordered.filter(TupleLessThan(Tuple(F(moment), F("id")), last))[:BATCH])
 
 
 def _lines(columns: Sequence[str], batches: Iterable[Iterable[Sequence[Any]]]) -> Iterator[str]:

@@ -1,0 +1,26 @@
+"""What staff pages of several apps stand on."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+
+class Written(admin.ModelAdmin[Any]):
+    """Rows that the product writes, many of them: staff look, and may delete; they add and change none."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+class Kept(Written):
+    """Those that nobody deletes by hand either."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False

@@ -29,31 +29,31 @@ def session(number: int) -> Any:
     return Session(number)
 
 
-async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_process(
-    settings: Any, redis_url: str
-) -> None:
-    settings.REDIS_URL = redis_url
+async def test_many_who_come_and_stay_share_few_connections_and_leave_with_the_process(settings: Any) -> None:
     settings.REDIS_PREFIX = "crowd"
-    crowd, here = [session(number) for number in range(MANY)], Presence()
-    for one in crowd:
-        here.opened(one)
-    last = crowd[-1].principal.author
+    with RedisServer() as server:
+        settings.REDIS_URL = server.url
+        crowd, here = [session(number) for number in range(MANY)], Presence()
+        for one in crowd:
+            here.opened(one)
+        last = crowd[-1].principal.author
 
-    async def is_last_shown() -> bool:
-        return (await here.states([last]))[last] == "online"
+        async def is_last_shown() -> bool:
+            return (await here.states([last]))[last] == "online"
 
-    await until(is_last_shown)
-    here.beat(1e9)
-    async with redis.asyncio.Redis.from_url(redis_url) as observer:
-        assert len(await observer.client_list()) < 20
-    for one in crowd:
-        here.closed(one)
-    await here.stop()
-    elsewhere = Presence()
-    states = await elsewhere.states([one.principal.author for one in crowd])
+        await until(is_last_shown)
+        here.beat(1e9)
+        async with redis.asyncio.Redis.from_url(server.url) as observer:
+            connections = len(await observer.client_list())
+        for one in crowd:
+            here.closed(one)
+        await here.stop()
+        elsewhere = Presence()
+        states = await elsewhere.states([one.principal.author for one in crowd])
+        await elsewhere.stop()
+        await hub.stop()
+    assert connections < 20
     assert set(states.values()) == {"offline"}
-    await elsewhere.stop()
-    await hub.stop()
 
 
 async def test_stopping_waits_for_no_redis_that_stands_still(settings: Any) -> None:

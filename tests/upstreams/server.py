@@ -1,6 +1,7 @@
 """The HTTP server of the fake upstreams, in a thread with an event loop of its own."""
 
 import asyncio
+import socket
 import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable
@@ -15,7 +16,7 @@ from tests.upstreams.protocols import CHAT, Protocol, protocol_of
 
 PLANS = web.AppKey("plans", dict[str, Plan])
 ACCESS_TOKEN = "ya29.an-access-token"
-SETTLING_TURNS = 5  # of the loop, for transports to be closed and forgotten
+SETTLING_TURNS = 5  # of the loop, for transports to be known to the server, and to be closed and forgotten
 LISTS = "/v1/models"  # the plan of what is listed, whatever the address
 
 
@@ -185,10 +186,9 @@ class Upstream:
     def start(self) -> None:
         self._thread.start()
         self._run(self._runner.setup())
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        self._run(site.start())
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
+        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
+        self._run(web.SockSite(self._runner, self._listener).start())
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def stop(self) -> None:
         self._run(self._end())
@@ -199,6 +199,9 @@ class Upstream:
     async def _end(self) -> None:
         """A connection whose client reads no more would wait for it; the loop has to outlive them all."""
         assert self._runner.server
+        # Who was let in as the server closes would belong to nobody: nobody is let in, then it closes.
+        self._loop.remove_reader(self._listener)
+        await self._settle()
         for connection in self._runner.server.connections:
             if connection.transport:
                 connection.transport.abort()
@@ -207,6 +210,9 @@ class Upstream:
         for transport in list(self.heard.transports):
             transport.abort()
         await self._loop.shutdown_asyncgens()
+        await self._settle()
+
+    async def _settle(self) -> None:
         for _ in range(SETTLING_TURNS):
             await asyncio.sleep(0)
 

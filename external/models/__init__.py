@@ -1,8 +1,9 @@
 """Tables of external messages: each noun has a module."""
 
 from external.models.idempotency import IdempotencyRecord
+from external.models.identities import Identity
 from external.models.messages import IntakeMessage
 from external.models.policies import IntakePolicy
 from external.models.threads import Thread
 
-__all__ = ["IdempotencyRecord", "IntakeMessage", "IntakePolicy", "Thread"]
+__all__ = ["IdempotencyRecord", "Identity", "IntakeMessage", "IntakePolicy", "Thread"]

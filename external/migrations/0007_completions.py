@@ -6,11 +6,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    initial = True
-
     dependencies = [
         ('accounts', '0001_initial'),
         ('conversations', '0006_tool_calls'),
+        ('external', '0002_identities'),
     ]
 
     operations = [

@@ -202,7 +202,9 @@ def test_nothing_is_kept_of_what_shall_not_be_stored(
         assert http.get("/api/v1/conversations/").json()["results"][:1] == before
         calls = http.get("/api/v1/usage/", params={"model": model}).json()["results"]
     assert answer.choices[0].message.content == text == "Secret"
-    assert [call["output_tokens"] for call in calls if call["purpose"] == "reply" and not call["message"]] == [2, 2]
+    assert [
+        call["output_tokens"] for call in calls if call["purpose"] == "reply" and not call["message"]
+    ] == [2, 2]
     assert not answer.metadata  # type: ignore[attr-defined]
 
 
@@ -280,6 +282,7 @@ def test_the_models_are_those_one_may_use(client: openai.OpenAI) -> None:
         ),
         ("POST", "/v1/chat/completions", b'{"x": "' + b"y" * 1_100_000 + b'"}', 413),
     ],
+    ids=range(9),
 )
 def test_what_cannot_be_answered_is_refused_in_words(
     one: Chatcore, method: str, path: str, body: bytes, status: int

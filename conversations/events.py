@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from pydantic import Field
+
 from chatcore.realtime.catalogue import EventBody, SignalBody
 from chatcore.realtime.log import Announcement
 from conversations.models import Conversation, Message
@@ -76,7 +78,12 @@ class ReplyEnded(ReplyState):
 
 
 class ReplyCompleted(ReplyEnded, type="reply.completed"):
-    """The answer is whole."""
+    """The answer is whole. `finish_reason` is stop, length, tool_calls or content_filter; `tool_calls` are what the
+    model wants to be called: `{id, name, arguments}` each.
+    """
+
+    finish_reason: str = ""
+    tool_calls: list[dict[str, str]] = Field(default_factory=list)
 
 
 class ReplyStopped(ReplyEnded, type="reply.stopped"):
@@ -157,6 +164,16 @@ def about(
 
 def state_of(conversation: Conversation) -> dict[str, Any]:
     return {"title": conversation.title, "model": conversation.model.name if conversation.model else None}
+
+
+def message_state(message: Message) -> dict[str, Any]:
+    return {
+        "message": message.id,
+        "parent": message.parent_id,
+        "author": message.author,
+        "text": message.text,
+        "client_id": message.client_id,
+    }
 
 
 def reply_state(reply: Message) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def post_message(
         new_reply(principal, message, responder, params, reply_id)
         for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
     ]
-    return _add(principal, conversation, message, replies)
+    return add_messages(principal, conversation, [message], replies)
 
 
 @transaction.atomic
@@ -153,21 +153,22 @@ def _responders(
     return find_models(principal, models)
 
 
-def _add(
-    principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
+def add_messages(
+    principal: Principal,
+    conversation: Conversation,
+    messages: Sequence[Message],
+    replies: Sequence[Message],
 ) -> Posted:
-    bodies: list[EventBody] = [
-        events.MessageCreated(
-            message=message.id,
-            parent=message.parent_id,
-            author=message.author,
-            text=message.text,
-            client_id=message.client_id,
-        )
-    ]
+    """Store messages, each below the one before it, and replies to the last; tell everybody, and have workers begin.
+
+    The conversation is locked. Without messages, the replies are further ones to a message that is there.
+    """
+    bodies: list[EventBody] = [events.MessageCreated(**events.message_state(message)) for message in messages]
     bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in replies)
-    comparison = begin_comparison(message, replies) if len(replies) > 1 else None
-    Message.objects.bulk_create([message, *replies])
+    last = messages[-1] if messages else replies[0].parent
+    assert last is not None
+    comparison = begin_comparison(last, replies) if len(replies) > 1 else None
+    Message.objects.bulk_create([*messages, *replies])
     if comparison:
         comparison.save(force_insert=True)
     audience = audience_of(conversation.id)
@@ -175,17 +176,17 @@ def _add(
     for reply in replies:
         enqueue_answer(reply.id)
     now = timezone.now()
-    conversation.active_leaf = replies[0] if replies else message
+    conversation.active_leaf = replies[0] if replies else last
     conversation.last_message_at = now
     if not conversation.title:
-        conversation.title = draft_title(message.text)
+        conversation.title = draft_title(last.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
     for reply in sorted(
         replies, key=lambda reply: str(reply.model_id)
     ):  # two that compare the same cannot deadlock
         reserve_reply(reply, conversation)
-    return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
+    return Posted(last, replies[0] if replies else None, others=tuple(replies[1:]))
 
 
 def _posted_before(conversation: Conversation, client_id: uuid.UUID) -> Posted | None:

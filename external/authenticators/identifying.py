@@ -66,6 +66,8 @@ def _proof(authenticator: Authenticator, presented: Presented) -> Proof | None:
 
 def _member(integration: Integration, proof: Proof) -> Membership | None:
     members = Membership.objects.filter(workspace=integration.workspace_id, user__is_active=True)
+    if not proof.user.isprintable():  # what no column holds
+        return None
     if proof.user:
         members = members.filter(user__email=proof.user.lower())
     elif integration.acts_as_id:

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
 from chatcore.errors import ChatcoreError
+from chatcore.offload import give_back
 from chatcore.security.outbound import Limits, fetch
 from external.models import KeySet
 
@@ -59,7 +59,7 @@ def _may_ask(authenticator_id: uuid.UUID) -> bool:
 
 
 def _fetched(authenticator_id: uuid.UUID, url: str) -> list[dict[str, Any]] | None:
-    close_old_connections()  # nobody waits for a connection while this waits for the provider
+    give_back()  # nobody waits for a connection while this waits for the provider
     try:
         answer = async_to_sync(fetch)("GET", url, headers={"accept": "application/json"}, limits=LIMITS)
         if answer.status != 200:
@@ -75,4 +75,5 @@ def _fetched(authenticator_id: uuid.UUID, url: str) -> list[dict[str, Any]] | No
 
 def _public(key: dict[str, Any]) -> dict[str, Any]:
     """A provider that publishes its private key by mistake has not told it to us."""
-    return {name: value for name, value in key.items() if name in PUBLIC}
+    texts = {name: key[name] for name in PUBLIC if isinstance(key.get(name), str)}
+    return {name: text for name, text in texts.items() if text.isprintable()}

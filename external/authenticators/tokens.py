@@ -50,11 +50,8 @@ class TokenVerifier:
             _text(options, name) for name in ("issuer", "audience", "jwks_url")
         )
         self.algorithms = options.get("algorithms", list(ALGORITHMS))
-        if (
-            not isinstance(self.algorithms, list)
-            or not self.algorithms
-            or set(self.algorithms) - {*ALGORITHMS}
-        ):
+        named = self.algorithms if isinstance(self.algorithms, list) else []
+        if not named or any(each not in ALGORITHMS for each in named):
             raise ValueError(f"algorithms must be a list of some of {', '.join(ALGORITHMS)}")
         self.by_email = options.get("user", "integration") == "email"
         if options.get("user", "integration") not in ("integration", "email"):

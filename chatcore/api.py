@@ -32,6 +32,7 @@ from conversations import comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
+from external.authenticators import rest as authenticators
 
 PREFIX = "/api/v1/"
 
@@ -124,6 +125,7 @@ resources: list[URLPattern] = [
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
+    *_kept("authenticators", authenticators.AuthenticatorViewSet),
     path("", missing),
 ]
 
@@ -175,6 +177,7 @@ TAGS = {
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

@@ -18,9 +18,11 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
+from external.models import Authenticator
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
+SECRET = "whsec_" + "c2VjcmV0" * 4
 
 
 class _Handler(ClientHandler):
@@ -75,6 +77,8 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    integration: Integration
+    authenticator: Authenticator
 
     @property
     def ids(self) -> dict[str, str]:
@@ -82,7 +86,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "integration", "authenticator")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +101,22 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
+    authenticator, _ = Authenticator.objects.get_or_create(
+        integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
+    )
+    return Place(
+        conversation,
+        message,
+        reply,
+        candidate,
+        model,
+        provider,
+        deployment,
+        budget,
+        integration,
+        authenticator,
+    )
 
 
 @dataclass(frozen=True)
@@ -189,6 +208,16 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_authenticators": Route("GET", "authenticators/"),
+    "add_authenticator": Route(
+        "POST",
+        "authenticators/",
+        201,
+        {"integration": "<integration>", "name": "Another", "kind": "signature", "secret": SECRET},
+    ),
+    "read_authenticator": Route("GET", "authenticators/<authenticator>/"),
+    "change_authenticator": Route("PATCH", "authenticators/<authenticator>/", body={"enabled": True}),
+    "remove_authenticator": Route("DELETE", "authenticators/<authenticator>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -17,6 +17,9 @@ from tests.factories import make_model, make_principal
 COMPONENTS = {
     "AcknowledgementBody",
     "Attempt",
+    "Authenticator",
+    "AuthenticatorChanges",
+    "AuthenticatorPage",
     "Budget",
     "BudgetChanges",
     "BudgetPage",
@@ -38,6 +41,7 @@ COMPONENTS = {
     "ModelChanges",
     "ModelChoice",
     "ModelPage",
+    "NewAuthenticator",
     "NewBudget",
     "NewConversation",
     "NewDeployment",

@@ -156,6 +156,11 @@ GRANTS = {
     "read_budget": "budgets:read",
     "change_budget": "budgets:write",
     "remove_budget": "budgets:write",
+    "list_authenticators": "integrations:manage",
+    "add_authenticator": "integrations:manage",
+    "read_authenticator": "integrations:manage",
+    "change_authenticator": "integrations:manage",
+    "remove_authenticator": "integrations:manage",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

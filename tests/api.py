@@ -12,12 +12,13 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from chatcore.accounts import keys
-from chatcore.accounts.models import Integration
+from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
+from external.models import Identity
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
@@ -64,7 +65,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
+    compared with another, the workspace's own model with the way to reach it, a budget, a member and an identity.
     """
 
     conversation: Conversation
@@ -75,6 +76,8 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    person: User
+    identity: Identity
 
     @property
     def ids(self) -> dict[str, str]:
@@ -82,7 +85,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "person", "identity")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +100,12 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    person = conversation.owner
+    claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
+    identity, _ = Identity.objects.get_or_create(**claim)
+    return Place(
+        conversation, message, reply, candidate, model, provider, deployment, budget, person, identity
+    )
 
 
 @dataclass(frozen=True)
@@ -189,6 +197,13 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_identities": Route("GET", "identities/"),
+    "add_identity": Route(
+        "POST", "identities/", 201, {"user": "<person>", "channel": "sms", "value": "+43 660 7654321"}
+    ),
+    "read_identity": Route("GET", "identities/<identity>/"),
+    "change_identity": Route("PATCH", "identities/<identity>/", body={"verified": True}),
+    "remove_identity": Route("DELETE", "identities/<identity>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

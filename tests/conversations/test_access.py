@@ -156,6 +156,11 @@ GRANTS = {
     "read_budget": "budgets:read",
     "change_budget": "budgets:write",
     "remove_budget": "budgets:write",
+    "list_identities": "identities:read",
+    "add_identity": "identities:write",
+    "read_identity": "identities:read",
+    "change_identity": "identities:verify",
+    "remove_identity": "identities:write",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

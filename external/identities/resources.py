@@ -21,7 +21,9 @@ class IdentityResource(BaseModel):
     user: uuid.UUID
     channel: str
     value: str = Field(description="As it is compared: telephone numbers in E.164, e-mail addresses folded.")
-    verified_at: datetime | None = Field(description="null: claimed, so that messages from it are not this user's.")
+    verified_at: datetime | None = Field(
+        description="null: claimed, so that messages from it are not this user's."
+    )
     verified_by: str | None = Field(description="`user:<id>` or `integration:<id>`.")
     created_at: datetime
 

@@ -4,6 +4,15 @@ from external.models.idempotency import IdempotencyRecord
 from external.models.identities import Identity
 from external.models.messages import IntakeMessage
 from external.models.policies import IntakePolicy
+from external.models.schedules import Schedule, ScheduleRun
 from external.models.threads import Thread
 
-__all__ = ["IdempotencyRecord", "Identity", "IntakeMessage", "IntakePolicy", "Thread"]
+__all__ = [
+    "IdempotencyRecord",
+    "Identity",
+    "IntakeMessage",
+    "IntakePolicy",
+    "Schedule",
+    "ScheduleRun",
+    "Thread",
+]

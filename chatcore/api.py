@@ -30,7 +30,10 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external import live as external_live
+from external import rest as external_rest
 from external.identities import rest as identities
+from external.schedules import rest as schedules
 
 PREFIX = "/api/v1/"
 
@@ -62,6 +65,7 @@ live = NinjaAPI(
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
+live.add_router("", external_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -122,6 +126,9 @@ resources: list[URLPattern] = [
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
     *_kept("identities", identities.IdentityViewSet),
+    *_kept("schedules", schedules.ScheduleViewSet),
+    path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
+    path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -166,6 +173,7 @@ TAGS = {
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
+    "intake": "Messages from outside systems: one or many, each stored once, with where it came from.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
@@ -173,6 +181,7 @@ TAGS = {
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
+    "schedules": "Messages that an integration posts by the clock, and what became of them.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 
@@ -231,6 +240,8 @@ def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -
         if "$ref" not in answer:
             answer["description"] = answer["description"] or "As asked for."
     for body in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" in body:
+            continue
         reference = json.dumps(body["schema"])
         body["example"] = next(
             schemas[name]["examples"][0] for name in re.findall(r"#/components/schemas/(\w+)", reference)

@@ -8,15 +8,17 @@ from typing import Any
 from django.db import transaction
 
 from chatcore.errors import ChatcoreError
-from external.integrations import principal_of_integration
 from external.intake import Accepted, IntakeItem, Respond, UserSelector, accept_one
+from external.integrations import principal_of_integration
 from external.models.schedules import Schedule, ScheduleRun
 from external.schedules import clock, template
 
 logger = logging.getLogger(__name__)
 
 BATCH = 50
-LATE = timedelta(minutes=1)  # workers look every few seconds: what is older than this was missed by all of them
+LATE = timedelta(
+    minutes=1
+)  # workers look every few seconds: what is older than this was missed by all of them
 MOST_COUNTED = 100
 KEPT = timedelta(days=90)
 
@@ -38,7 +40,9 @@ def run(schedule_id: uuid.UUID, due_at: datetime, now: datetime) -> ScheduleRun 
     """Run a schedule that was due at that time; None where another worker did. A post and its record are one commit."""
     if not Schedule.objects.filter(pk=schedule_id, next_run_at=due_at).update(next_run_at=None):
         return None
-    schedule = Schedule.objects.select_related("integration__workspace", "integration__acts_as").get(pk=schedule_id)
+    schedule = Schedule.objects.select_related("integration__workspace", "integration__acts_as").get(
+        pk=schedule_id
+    )
     last, missed = due_at, 0
     if schedule.cron:
         last = clock.newest(schedule.cron, schedule.time_zone, due_at, now)

@@ -15,7 +15,9 @@ def check(content: str, pointer: str = "/content") -> None:
     for name in _PLACE.findall(content):
         if name not in PLACES:
             known = ", ".join(f"{{{{{place}}}}}" for place in PLACES)
-            raise refused(pointer, f"has {{{{{name[:40]}}}}}; what can be filled in is {known}", "placeholder")
+            raise refused(
+                pointer, f"has {{{{{name[:40]}}}}}; what can be filled in is {known}", "placeholder"
+            )
 
 
 def filled(content: str, *, name: str, time_zone: str, due_at: datetime) -> str:

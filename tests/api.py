@@ -18,7 +18,8 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Identity
+from external.models import Identity, Schedule
+from external.schedules import actions as schedules
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
@@ -65,7 +66,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, a budget, a member and an identity.
+    compared with another, the workspace's own model with the way to reach it, a budget, a member,
+    an identity and a schedule.
     """
 
     conversation: Conversation
@@ -78,6 +80,8 @@ class Place:
     budget: Budget
     person: User
     identity: Identity
+    schedule: Schedule
+    integration: Integration
 
     @property
     def ids(self) -> dict[str, str]:
@@ -85,7 +89,17 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "person", "identity")
+PLACES = (
+    *PERSONAL,
+    "model",
+    "provider",
+    "deployment",
+    "budget",
+    "person",
+    "identity",
+    "schedule",
+    "integration",
+)
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -103,9 +117,33 @@ def make_place(owner: Principal) -> Place:
     person = conversation.owner
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
+    schedule = make_schedule(owner)
     return Place(
-        conversation, message, reply, candidate, model, provider, deployment, budget, person, identity
+        conversation,
+        message,
+        reply,
+        candidate,
+        model,
+        provider,
+        deployment,
+        budget,
+        person,
+        identity,
+        schedule,
+        schedule.integration,
     )
+
+
+def make_schedule(owner: Principal) -> Schedule:
+    """Of an integration that acts for the owner; there may be one of it already."""
+    named: dict[str, Any] = {"workspace": owner.workspace, "name": "Clock"}
+    integration, made = Integration.objects.get_or_create(
+        **named, defaults={"acts_as": owner.user, "grants": ["*:*"]}
+    )
+    if not made:
+        return Schedule.objects.get(integration=integration)
+    wishes = {"name": "Morning", "content": "Good morning.", "cron": "0 7 * * *", "respond": "none"}
+    return schedules.add_schedule(owner, integration=integration.id, **wishes)
 
 
 @dataclass(frozen=True)
@@ -204,6 +242,22 @@ ROUTES = {
     "read_identity": Route("GET", "identities/<identity>/"),
     "change_identity": Route("PATCH", "identities/<identity>/", body={"verified": True}),
     "remove_identity": Route("DELETE", "identities/<identity>/", 204),
+    "list_schedules": Route("GET", "schedules/"),
+    "add_schedule": Route(
+        "POST",
+        "schedules/",
+        201,
+        {
+            "name": "Evening",
+            "content": "Good night.",
+            "cron": "0 22 * * *",
+            "integration": "<integration>",
+        },
+    ),
+    "read_schedule": Route("GET", "schedules/<schedule>/"),
+    "change_schedule": Route("PATCH", "schedules/<schedule>/", body={"cron": "0 8 * * *"}),
+    "remove_schedule": Route("DELETE", "schedules/<schedule>/", 204),
+    "list_schedule_runs": Route("GET", "schedules/<schedule>/runs/"),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -10,12 +10,16 @@ from chatcore.accounts.models import Integration, Workspace
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
 
+ALL_INTEGRATIONS = "integrations:manage"
+
 
 class ScheduleQuerySet(models.QuerySet[Any]):
     def for_principal(self, principal: Principal) -> "ScheduleQuerySet":
-        """The workspace's; to a key those of its integration."""
+        """The workspace's; to a key that does not look after integrations those of its own one."""
         rows = self.filter(workspace=principal.workspace)
-        return rows if principal.integration is None else rows.filter(integration=principal.integration)
+        if principal.integration is None or principal.may(ALL_INTEGRATIONS):
+            return rows
+        return rows.filter(integration=principal.integration)
 
 
 class Schedule(models.Model):

@@ -16,7 +16,7 @@ from conversations.actions.access import find_model
 from conversations.texts import checked_text as checked_content
 from conversations.texts import checked_title
 from external.integrations import principal_of_integration
-from external.models.schedules import Schedule
+from external.models.schedules import ALL_INTEGRATIONS, Schedule
 from external.resolving import Selectors, UserSelector, resolve
 from external.schedules import clock, template
 
@@ -91,6 +91,8 @@ def _check_times(schedule: Schedule, now: datetime, *, timing_changed: bool) -> 
         raise refused("/cron", "or `at` must be given, and not both", "contradiction")
     if schedule.cron:
         schedule.cron = clock.checked_cron(schedule.cron)
+    elif schedule.at and not 2000 <= schedule.at.year < 9000:
+        raise refused("/at", "must be a time of our days", "range")
     elif timing_changed and schedule.enabled and schedule.at and schedule.at <= now:
         raise refused("/at", "must be in the future", "past")
 
@@ -125,8 +127,9 @@ def _find_integration(principal: Principal, integration_id: uuid.UUID | None) ->
         return own
     if integration_id is None:
         raise refused("/integration", "must be named: it is the author of what is posted", "required")
-    found = Integration.objects.filter(workspace=principal.workspace, pk=integration_id).first()
-    if found is None or own is not None:
+    rows = Integration.objects.filter(workspace=principal.workspace, pk=integration_id)
+    found = rows.first() if own is None or principal.may(ALL_INTEGRATIONS) else None
+    if found is None:
         raise _unknown("integration")
     return found
 

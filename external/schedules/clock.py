@@ -96,7 +96,8 @@ def _in_real_time(cron: str, zone: ZoneInfo, after: datetime) -> datetime:
     """Between two changes of the clocks the wall and real time differ by a constant."""
     start, offset = _wall(after, zone), _offset(after, zone)
     while True:
-        due = (croniter(cron, start).get_next(datetime) - offset).replace(tzinfo=UTC)
+        wall: datetime = croniter(cron, start).get_next(datetime)
+        due = (wall - offset).replace(tzinfo=UTC)
         if _offset(due, zone) == offset:
             return due
         change = _change_between(after, due, zone)

@@ -108,7 +108,7 @@ class ScheduleChanges(Body):
     cron: str | None = Field(
         ABSENT,
         max_length=MAX_CRON_LENGTH,
-        description="When: minute, hour, day, month, weekday; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`.",
+        description="When: minute, hour, day, month, weekday; or one of `@hourly` to `@yearly`.",
     )
     time_zone: str = Field(
         ABSENT, max_length=64, description="By whose clock: an IANA name such as Europe/Vienna."

@@ -76,15 +76,21 @@ def _post(schedule: Schedule, due_at: datetime) -> dict[str, Any]:
 
 
 def _accept(schedule: Schedule, due_at: datetime) -> Accepted:
-    filling = {"name": schedule.name, "time_zone": schedule.time_zone, "due_at": due_at}
+    moment = template.Moment(schedule.name, schedule.time_zone, due_at)
     item = IntakeItem(
-        content=template.filled(schedule.content, **filling),
+        content=template.filled(schedule.content, moment),
         external_id=f"schedule:{schedule.pk}:{due_at:%Y-%m-%dT%H:%M:%SZ}",
         conversation=schedule.conversation,
         thread=schedule.thread or None,
         title=schedule.title,
         user=UserSelector(id=schedule.owner_id) if schedule.owner_id else None,
-        respond=Respond(schedule.respond, schedule.model_name),
+        respond=_respond(schedule),
         source="schedule",
     )
     return accept_one(principal_of_integration(schedule.integration), item)
+
+
+def _respond(schedule: Schedule) -> Respond:
+    if schedule.respond == Schedule.Respond.MODEL:
+        return Respond("model", schedule.model_name)
+    return Respond("none" if schedule.respond == Schedule.Respond.NONE else "default")

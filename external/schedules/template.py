@@ -1,6 +1,7 @@
 """A schedule's message with the names of its moment filled in."""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -20,14 +21,23 @@ def check(content: str, pointer: str = "/content") -> None:
             )
 
 
-def filled(content: str, *, name: str, time_zone: str, due_at: datetime) -> str:
-    """`{{date}}`, `{{time}}` and `{{weekday}}` by the clock of the time zone, `{{due_at}}` with its offset, `{{name}}`."""
-    at = due_at.astimezone(ZoneInfo(time_zone))
+@dataclass(frozen=True)
+class Moment:
+    """What a message is filled with: the schedule's name, and when it is due by the clock of the time zone."""
+
+    name: str
+    time_zone: str
+    due_at: datetime
+
+
+def filled(content: str, moment: Moment) -> str:
+    """`{{due_at}}` carries its offset."""
+    at = moment.due_at.astimezone(ZoneInfo(moment.time_zone))
     values = {
         "date": f"{at:%Y-%m-%d}",
         "time": f"{at:%H:%M}",
         "weekday": f"{at:%A}",
         "due_at": at.isoformat(timespec="seconds"),
-        "name": name,
+        "name": moment.name,
     }
     return _PLACE.sub(lambda found: values.get(found[1], found[0]), content)

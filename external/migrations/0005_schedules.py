@@ -65,15 +65,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='schedule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('cron', ''), _negated=True), ('at__isnull', True)), models.Q(('cron', ''), ('at__isnull', False)), _connector='OR'), name='schedule_cron_or_instant'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('cron', ''), _negated=True), ('at__isnull', True)), models.Q(('cron', ''), ('at__isnull', False)), _connector='OR'), name='schedule_cron_or_instant', violation_error_message='Give a cron expression or one instant, and not both.'),
         ),
         migrations.AddConstraint(
             model_name='schedule',
-            constraint=models.CheckConstraint(condition=models.Q(('conversation__isnull', True), ('thread', ''), _connector='OR'), name='schedule_one_place'),
+            constraint=models.CheckConstraint(condition=models.Q(('conversation__isnull', True), ('thread', ''), _connector='OR'), name='schedule_one_place', violation_error_message='Name a conversation or a thread, and not both.'),
         ),
         migrations.AddConstraint(
             model_name='schedule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('respond', 'model'), models.Q(('model_name', ''), _negated=True)), models.Q(models.Q(('respond', 'model'), _negated=True), ('model_name', '')), _connector='OR'), name='schedule_model_named'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('respond', 'model'), models.Q(('model_name', ''), _negated=True)), models.Q(models.Q(('respond', 'model'), _negated=True), ('model_name', '')), _connector='OR'), name='schedule_model_named', violation_error_message='Name a model if a model is to reply, and only then.'),
         ),
         migrations.AddConstraint(
             model_name='schedule',

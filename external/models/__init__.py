@@ -1,5 +1,6 @@
 """Tables of external messages: each noun has a module."""
 
+from external.models.completions import Completion
 from external.models.idempotency import IdempotencyRecord
 from external.models.identities import Identity
 from external.models.messages import IntakeMessage
@@ -8,6 +9,7 @@ from external.models.schedules import Schedule, ScheduleRun
 from external.models.threads import Thread
 
 __all__ = [
+    "Completion",
     "IdempotencyRecord",
     "Identity",
     "IntakeMessage",

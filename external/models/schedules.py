@@ -76,13 +76,17 @@ class Schedule(models.Model):
             models.CheckConstraint(
                 condition=(~Q(cron="") & Q(at__isnull=True)) | (Q(cron="") & Q(at__isnull=False)),
                 name="schedule_cron_or_instant",
+                violation_error_message="Give a cron expression or one instant, and not both.",
             ),
             models.CheckConstraint(
-                condition=Q(conversation__isnull=True) | Q(thread=""), name="schedule_one_place"
+                condition=Q(conversation__isnull=True) | Q(thread=""),
+                name="schedule_one_place",
+                violation_error_message="Name a conversation or a thread, and not both.",
             ),
             models.CheckConstraint(
                 condition=(Q(respond="model") & ~Q(model_name="")) | (~Q(respond="model") & Q(model_name="")),
                 name="schedule_model_named",
+                violation_error_message="Name a model if a model is to reply, and only then.",
             ),
             models.CheckConstraint(
                 condition=Q(respond__in=["default", "none", "model"], missed__in=["once", "skip"]),

@@ -54,15 +54,20 @@ def remove_schedule(principal: Principal, schedule_id: uuid.UUID) -> None:
 
 
 def save_schedule(schedule: Schedule, *, timing_changed: bool, now: datetime | None = None) -> Schedule:
-    """Check and store it. Raises Invalid, and whatever its message would be refused with."""
+    """Check and store it; where its times have changed, they count from `now`. Raises what `check_schedule` does."""
     now = now or timezone.now()
-    _check_texts(schedule)
-    _check_times(schedule, now, timing_changed=timing_changed)
-    _check_posting(schedule)
+    check_schedule(schedule, now if timing_changed else None)
     if timing_changed:
         schedule.next_run_at = _next(schedule, now)
     schedule.save()
     return schedule
+
+
+def check_schedule(schedule: Schedule, now: datetime | None) -> None:
+    """Raises Invalid, and whatever its message would be refused with. `now` is given if its times are new."""
+    _check_texts(schedule)
+    _check_times(schedule, now)
+    _check_posting(schedule)
 
 
 def _with(schedule: Schedule, fields: dict[str, Any]) -> Schedule:
@@ -85,7 +90,7 @@ def _check_texts(schedule: Schedule) -> None:
     checked_text(schedule.thread, "/conversation/thread", limit=200, required=False)
 
 
-def _check_times(schedule: Schedule, now: datetime, *, timing_changed: bool) -> None:
+def _check_times(schedule: Schedule, now: datetime | None) -> None:
     schedule.time_zone = clock.checked_zone(schedule.time_zone)
     if bool(schedule.cron) == bool(schedule.at):
         raise refused("/cron", "or `at` must be given, and not both", "contradiction")
@@ -93,7 +98,7 @@ def _check_times(schedule: Schedule, now: datetime, *, timing_changed: bool) -> 
         schedule.cron = clock.checked_cron(schedule.cron)
     elif schedule.at and not 2000 <= schedule.at.year < 9000:
         raise refused("/at", "must be a time of our days", "range")
-    elif timing_changed and schedule.enabled and schedule.at and schedule.at <= now:
+    elif now and schedule.enabled and schedule.at and schedule.at <= now:
         raise refused("/at", "must be in the future", "past")
 
 

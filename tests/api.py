@@ -87,6 +87,7 @@ PLACES = (
     "person",
     "identity",
     "schedule",
+    "clock",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -106,8 +107,9 @@ def make_place(owner: Principal) -> Place:
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
+    integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
     authenticator, _ = Authenticator.objects.get_or_create(
-        integration=schedule.integration, name="Own", kind="signature", defaults={"secret": SECRET}
+        integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
     return Place(
         conversation=conversation,
@@ -118,11 +120,12 @@ def make_place(owner: Principal) -> Place:
         provider=provider,
         deployment=deployment,
         budget=budget,
-        integration=schedule.integration,
+        integration=integration,
         authenticator=authenticator,
         person=person,
         identity=identity,
         schedule=schedule,
+        clock=schedule.integration,
     )
 
 
@@ -253,7 +256,7 @@ ROUTES = {
             "name": "Evening",
             "content": "Good night.",
             "cron": "0 22 * * *",
-            "integration": "<integration>",
+            "integration": "<clock>",
         },
     ),
     "read_schedule": Route("GET", "schedules/<schedule>/"),

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from conversations import views
-from conversations.pages import changes, offline, replies
+from conversations.pages import changes, offline, parameters, replies
 
 MESSAGE = [
     path("", views.message, name="message"),
@@ -30,6 +30,8 @@ CONVERSATION: list[URLPattern | URLResolver] = [
     path("archive/", changes.archive, name="archive"),
     path("unarchive/", changes.unarchive, name="unarchive"),
     path("model/", changes.choose_model, name="choose_model"),
+    path("parameters/", parameters.parameters, name="parameters"),
+    path("parameters/mark/", parameters.mark, name="parameters_mark"),
     path("delete/", changes.delete, name="delete_conversation"),
 ]
 

@@ -2,6 +2,7 @@
 
 from conversations.actions.comparisons import choose_reply
 from conversations.actions.conversations import (
+    adjust_conversation,
     archive_conversation,
     choose_branch,
     delete_conversation,
@@ -17,6 +18,7 @@ from conversations.actions.replies import regenerate_reply, retry_reply, stop_re
 
 __all__ = [
     "Posted",
+    "adjust_conversation",
     "archive_conversation",
     "choose_branch",
     "choose_reply",

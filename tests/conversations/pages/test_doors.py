@@ -13,8 +13,15 @@ from conversations.models import Message
 from tests.conversations.pages.browsing import HTMX, address, ask, page_of, signed_in, text
 from tests.factories import make_conversation, make_key_principal, make_principal, make_reply
 
-CONVERSATION_PAGES = ("chat", "chat_bar", "conversation_row", "conversation_options", "messages")
-CONVERSATION_FORMS = ("rename_conversation", "delete_conversation")
+CONVERSATION_PAGES = (
+    "chat",
+    "chat_bar",
+    "conversation_row",
+    "conversation_options",
+    "messages",
+    "parameters_mark",
+)
+CONVERSATION_FORMS = ("rename_conversation", "delete_conversation", "parameters")
 CONVERSATION_POSTS = ("chat", "pin", "unpin", "archive", "unarchive", "choose_model", *CONVERSATION_FORMS)
 MESSAGE_PAGES = ("message", "message_text")
 MESSAGE_FORMS = ("edit_message", "regenerate_reply", "delete_message")

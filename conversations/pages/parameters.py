@@ -54,9 +54,9 @@ def wishes_of(request: PageRequest, conversation: Conversation) -> Form:
 def _save(request: PageRequest, conversation: Conversation, form: Form) -> Conversation:
     """Raises Invalid."""
     values, problems = form.values()
-    changes = values | dict.fromkeys(request.POST.getlist("remove"))
+    changes = values | dict.fromkeys(request.POST.getlist("without"))
     changes |= {other: None for other, name in OTHER_NAMES.items() if name in values}
-    if "reset" in request.POST:
+    if "clear" in request.POST:
         changes = dict.fromkeys([*changes, *(other.name for other in form.others)])
     elif problems:
         raise Invalid(problems[0].detail, errors=problems)

@@ -128,7 +128,7 @@ def test_what_another_model_does_not_know_is_named_and_can_be_removed(
     browser.post(reverse("choose_model", args=[conversation.id]), {"model": "swift"}, headers=HTMX)
     after = text(browser.get(mark, headers=HTMX))
     form = text(browser.get(form_of(conversation)))
-    browser.post(form_of(conversation), {"system": "", "remove": ["speed", "seed"]}, headers=HTMX)
+    browser.post(form_of(conversation), {"system": "", "without": ["speed", "seed"]}, headers=HTMX)
 
     assert "Not known to this model: speed" in before
     assert "Not known to this model: Seed, speed, Top p" in after
@@ -143,7 +143,7 @@ def test_all_parameters_are_cleared_at_once_even_those_typed_wrongly(
 ) -> None:
     conversation = make_conversation(owner, model="thinker", params={"seed": 4, "speed": 2}, system="Old.")
 
-    browser.post(form_of(conversation), {"system": "New.", "temperature": "hot", "reset": "1"})
+    browser.post(form_of(conversation), {"system": "New.", "temperature": "hot", "clear": "1"})
 
     conversation.refresh_from_db()
     assert (conversation.params, conversation.system) == ({}, "New.")

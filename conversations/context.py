@@ -17,6 +17,11 @@ TOKENS_ASSUMED = 32_000
 CHARACTERS_PER_TOKEN = 3
 # How much of what fits stays as it was said when the rest is summarised; the other half is for what will be said.
 KEPT_SHARE = 0.5
+# A wish in words: not every model goes on from an assistant's turn that stands last, and some refuse one.
+CONTINUE = (
+    "Your answer above broke off. Go on exactly where it ends, in the middle of a word if need be: repeat nothing, "
+    "say nothing about the interruption."
+)
 SUMMARISED = "What was said before, in short:\n"
 
 
@@ -30,7 +35,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters."""
+    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters.
+
+    `ending` is read last and always whole.
+    """
 
     instructions: str
     summary: str
@@ -38,6 +46,7 @@ class Context:
     room: int
     params: Mapping[str, Any]
     user: str
+    ending: tuple[Turn, ...] = ()
 
     def request(self) -> ModelRequest:
         """Same branch, same bytes, so that a provider's prompt cache can serve it.
@@ -50,6 +59,7 @@ class Context:
             turns=(
                 *(Turn("system", note) for note in notes if note.strip()),
                 *(one.turn for one in self._newest(self.room - len(self.summary))),
+                *self.ending,
             ),
             params=self.params,
             user=self.user,
@@ -85,9 +95,10 @@ def read_context(claim: Claim) -> Context:
         instructions=conversation.system,
         summary="",
         said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
-        room=window * CHARACTERS_PER_TOKEN - len(conversation.system),
+        room=window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun),
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
+        ending=(Turn("assistant", reply.begun), Turn("user", CONTINUE)) if reply.begun else (),
     )
     return _with_summary(context) if context.too_old() else context
 

@@ -40,7 +40,9 @@ def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence
         **asker_of(claim),
         route=route,
         counts=stream.usage,
-        estimates=Usage(stream.tokens_read, tokens.estimate(stream.text) + tokens.estimate(stream.reasoning)),
+        estimates=Usage(
+            stream.tokens_read, tokens.estimate(stream.written) + tokens.estimate(stream.reasoning)
+        ),
         seconds=stream.seconds,
         outcome=outcome,
         code=code,
@@ -96,7 +98,8 @@ def _tokens_to_read(reply: Message, conversation: Conversation) -> int:
     assert reply.model is not None
     turns, size = Message.objects.size_of_path(reply.parent_id) if reply.parent_id else (0, 0)
     system = tokens.estimate_turns([conversation.system] if conversation.system else [])
-    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN
+    begun = tokens.estimate_turns([reply.begun] if reply.begun else [])
+    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN + begun
     return min(whole, reply.model.context_window or whole)
 
 

@@ -1,4 +1,4 @@
-"""Commands of the API, asynchronous: ask for a reply, stop it, try it again."""
+"""Commands of the API, asynchronous: ask for a reply, stop it, continue it, try it again."""
 
 import uuid
 from collections.abc import Callable
@@ -101,6 +101,28 @@ async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None
         request,
         _conversation_of(principal, id, "replies:write"),
         lambda _: _asked(actions.retry_reply(principal, id, model=model)),
+    )
+
+
+@router.post(
+    "/replies/{uuid:id}/continue",
+    response=ANSWERS,
+    operation_id="continue_reply",
+    summary="Go on with a reply that broke off",
+    openapi_extra=MODES,
+)
+async def continue_reply(
+    request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None = None
+) -> HttpResponse:
+    """One that failed, was stopped or reached the length limit, in its own place: what it said stays, and the model
+    adds the rest. As a stream it is said from its beginning.
+    """
+    principal = _principal(request)
+    model = payload.model if payload else None
+    return await respond(
+        request,
+        _conversation_of(principal, id, "replies:write"),
+        lambda _: _asked(actions.continue_reply(principal, id, model=model)),
     )
 
 

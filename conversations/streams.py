@@ -78,7 +78,7 @@ class ReplyStream:
         self.begin(claim)
 
     def begin(self, claim: Claim) -> None:
-        """Nothing has been said yet under this claim; what was said under another is void."""
+        """Nothing has been said yet under this claim but what it continues; what was said under another is void."""
         self._cancel_timer()
         self.claim = self.line.claim = claim
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
@@ -87,10 +87,16 @@ class ReplyStream:
         self.dropped: tuple[str, ...] = ()
         self.saved_length = 0
         self.saved_at = 0.0
+        self._grow("text", claim.begun)
 
     @property
     def text(self) -> str:
         return self.parts["text"].whole
+
+    @property
+    def written(self) -> str:
+        """The text without what it continues."""
+        return self.text[len(self.claim.begun) :]
 
     @property
     def reasoning(self) -> str:

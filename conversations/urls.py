@@ -11,6 +11,7 @@ MESSAGE = [
     path("edit/", replies.edit, name="edit_message"),
     path("regenerate/", replies.regenerate, name="regenerate_reply"),
     path("retry/", replies.retry, name="retry_reply"),
+    path("continue/", replies.continue_, name="continue_reply"),
     path("stop/", replies.stop, name="stop_reply"),
     path("choose/", replies.choose, name="choose_reply"),
     path("branch/", replies.branch, name="choose_branch"),

@@ -14,7 +14,7 @@ from conversations.actions.conversations import (
     update_conversation,
 )
 from conversations.actions.messages import Posted, delete_message, edit_message, post_message
-from conversations.actions.replies import regenerate_reply, retry_reply, stop_reply
+from conversations.actions.replies import continue_reply, regenerate_reply, retry_reply, stop_reply
 
 __all__ = [
     "Posted",
@@ -22,6 +22,7 @@ __all__ = [
     "archive_conversation",
     "choose_branch",
     "choose_reply",
+    "continue_reply",
     "delete_conversation",
     "delete_message",
     "edit_message",

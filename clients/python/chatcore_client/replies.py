@@ -99,6 +99,13 @@ def retry(
     return (yield from _again(settings, path("replies", reply, "retry"), given(model=model), wait))
 
 
+def go_on(
+    settings: Settings, reply: str, *, model: str | Left | None = UNSET, wait: float | None = None
+) -> Flow[Asked]:
+    """Continue a reply that failed, was stopped or reached the length limit: what it said stays."""
+    return (yield from _again(settings, path("replies", reply, "continue"), given(model=model), wait))
+
+
 def stop(settings: Settings, reply: str) -> Flow[Message]:
     """End it and keep its text so far. Stopping one that has ended changes nothing."""
     answer = yield from send(settings, Request("POST", path("replies", reply, "stop")))

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from chatcore.llm.continuing import continuing
 from chatcore.llm.types import ModelRequest, Role, Turn
 from conversations.claims import Claim
 from conversations.models import Message, Summary
@@ -17,11 +18,6 @@ TOKENS_ASSUMED = 32_000
 CHARACTERS_PER_TOKEN = 3
 # How much of what fits stays as it was said when the rest is summarised; the other half is for what will be said.
 KEPT_SHARE = 0.5
-# A wish in words: not every model goes on from an assistant's turn that stands last, and some refuse one.
-CONTINUE = (
-    "Your answer above broke off. Go on exactly where it ends, in the middle of a word if need be: repeat nothing, "
-    "say nothing about the interruption."
-)
 SUMMARISED = "What was said before, in short:\n"
 
 
@@ -98,7 +94,7 @@ def read_context(claim: Claim) -> Context:
         room=window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun),
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
-        ending=(Turn("assistant", reply.begun), Turn("user", CONTINUE)) if reply.begun else (),
+        ending=continuing(reply.begun),
     )
     return _with_summary(context) if context.too_old() else context
 

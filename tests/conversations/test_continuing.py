@@ -3,6 +3,7 @@
 import pytest
 
 from chatcore.accounts.principals import Principal
+from chatcore.llm.continuing import CONTINUE
 from chatcore.llm.models import Provider
 from chatcore.llm.types import Finished, TextDelta
 from chatcore.llm.types import Usage as Counts
@@ -10,7 +11,7 @@ from chatcore.offload import offload
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import claim_replies
-from conversations.context import CONTINUE, read_context
+from conversations.context import read_context
 from conversations.generation import Outcome, finish_reply, restart
 from conversations.models import Message
 from conversations.runner import Runner

@@ -217,7 +217,7 @@ class Replies(Part):
     stop = command(replies.stop)
     choose = command(replies.choose)
     retry = command(replies.retry)
-    go_on = command(replies.go_on)
+    continue_ = command(replies.continue_)
     regenerate = command(replies.regenerate)
 
     def follow(self, reply: str) -> ReplyStream:

@@ -99,7 +99,7 @@ def retry(
     return (yield from _again(settings, path("replies", reply, "retry"), given(model=model), wait))
 
 
-def go_on(
+def continue_(
     settings: Settings, reply: str, *, model: str | Left | None = UNSET, wait: float | None = None
 ) -> Flow[Asked]:
     """Continue a reply that failed, was stopped or reached the length limit: what it said stays."""

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 
-def reserve_reply(reply: Message, conversation: Conversation) -> None:
-    """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
+def reserve_replies(replies: Sequence[Message], conversation: Conversation) -> None:
+    """Last in the transaction that queues them. Raises BudgetExceeded or PriceUnknown: then none is to be made."""
+    spending.reserve(*(_asked(reply, conversation) for reply in replies))
+
+
+def _asked(reply: Message, conversation: Conversation) -> Asked:
     assert reply.model is not None
-    spending.reserve(
-        Asked(
-            message=reply.id,
-            workspace=reply.workspace_id,
-            user=reply.user_id,
-            integration=reply.integration_id,
-            model=reply.model,
-            input_tokens=lambda: _tokens_to_read(reply, conversation),
-            params=conversation.params | reply.params,
-        )
+    return Asked(
+        message=reply.id,
+        workspace=reply.workspace_id,
+        user=reply.user_id,
+        integration=reply.integration_id,
+        model=reply.model,
+        input_tokens=lambda: _tokens_to_read(reply, conversation),
+        params=conversation.params | reply.params,
     )
 
 

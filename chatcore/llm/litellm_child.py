@@ -171,6 +171,7 @@ def counts(usage: Any, reported: Any, model: str) -> dict[str, int | bool | None
         "output_tokens": getattr(usage, "completion_tokens", None),
         "cached_tokens": getattr(prompt, "cached_tokens", None) if reported else None,
         "reasoning_tokens": getattr(completion, "reasoning_tokens", None) if says_reasoning else None,
+        "cache_write_tokens": getattr(prompt, "cache_creation_tokens", None) if reported else None,
         "estimated": reported is None,
     }
 

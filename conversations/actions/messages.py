@@ -27,7 +27,7 @@ from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.ledger import reserve_reply
+from conversations.ledger import reserve_replies
 from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
@@ -194,10 +194,7 @@ def _add(
         conversation.title = draft_title(message.text)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
-    for reply in sorted(
-        replies, key=lambda reply: str(reply.model_id)
-    ):  # two that compare the same cannot deadlock
-        reserve_reply(reply, conversation)
+    reserve_replies(replies, conversation)
     return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 

@@ -18,7 +18,7 @@ from conversations.actions.receipts import forget_read
 from conversations.control import STOP_GROUP
 from conversations.enqueue import enqueue_answer, wake_followers
 from conversations.errors import AlreadyFinished, NotAReply, NothingSaid, StillRunning
-from conversations.ledger import reserve_reply
+from conversations.ledger import reserve_replies
 from conversations.models import Conversation, Message
 
 WRITE = "replies:write"
@@ -120,7 +120,7 @@ def _queue_again(
     reply.save()
     forget_read(reply.id)
     _enqueue(principal, conversation, reply)
-    reserve_reply(reply, conversation)
+    reserve_replies([reply], conversation)
     return reply
 
 
@@ -141,7 +141,7 @@ def regenerate_reply(
     _enqueue(principal, conversation, reply)
     conversation.active_leaf = reply
     conversation.save(update_fields=["active_leaf"])
-    reserve_reply(reply, conversation)
+    reserve_replies([reply], conversation)
     return reply
 
 

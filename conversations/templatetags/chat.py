@@ -104,6 +104,7 @@ def token_details(message: Message) -> str:
     parts = [
         (usage.get("input_tokens"), _("%(number)s read")),
         (usage.get("cached_tokens"), _("%(number)s of them cached")),
+        (usage.get("cache_write_tokens"), _("%(number)s of them put into the cache")),
         (usage.get("output_tokens"), _("%(number)s written")),
         (usage.get("reasoning_tokens"), _("%(number)s of them reasoning")),
     ]

@@ -51,6 +51,13 @@ async def test_anthropic_answers_with_text_reasoning_and_usage(upstream: Upstrea
     assert events[-1] == Finished("stop")
 
 
+async def test_what_is_written_into_the_cache_is_counted(upstream: Upstream) -> None:
+    upstream.plan("writes", Plan(usage=(1000, 3, 200, 0), cache_writes=700))
+    events = await events_of(anthropic(upstream).stream(request("writes")))
+    (usage,) = [event for event in events if isinstance(event, Usage)]
+    assert (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens) == (1000, 200, 700)
+
+
 async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> None:
     params = {
         "max_tokens": 50,

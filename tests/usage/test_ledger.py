@@ -28,7 +28,13 @@ from tests.usage.factories import PRICES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COUNTS = {"input_tokens": 1000, "output_tokens": 200, "cached_tokens": 400, "reasoning_tokens": 50}
+COUNTS = {
+    "input_tokens": 1000,
+    "output_tokens": 200,
+    "cached_tokens": 400,
+    "reasoning_tokens": 50,
+    "cache_write_tokens": 80,
+}
 
 
 def scripted(script: Script, prices: dict[str, Any] | None = PRICES) -> Model:
@@ -74,6 +80,7 @@ async def test_a_finished_reply_is_in_the_ledger_with_its_counts_price_and_times
     assert (row.input_tokens, row.output_tokens) == (1000, 200)
     assert (row.cached_tokens, row.reasoning_tokens, row.estimated) == (400, 50, False)
     assert row.cost == Decimal("0.0034"), "600 at 2, 400 at 0.50 and 200 at 10 a million"
+    assert row.cache_write_tokens == 80
     assert row.currency == "USD"
     assert row.prices == {
         "currency": "USD",

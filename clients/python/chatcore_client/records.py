@@ -68,6 +68,7 @@ class Usage(Record):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
     estimated: bool = False
 
 

@@ -14,8 +14,8 @@ class DeploymentInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Deployment
     extra = 0
     autocomplete_fields = ("provider",)
-    # Prices that differ from the model's stand on the deployment's own page.
-    fields = ("provider", "upstream_name", "priority", "weight", "max_concurrent", "rpm", "tpm", "enabled")
+    # Limits a minute, and prices that differ from the model's, stand on the deployment's own page.
+    fields = ("provider", "upstream_name", "priority", "weight", "max_concurrent", "enabled")
     show_change_link = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:

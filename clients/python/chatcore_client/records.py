@@ -193,6 +193,7 @@ class Delta:
     reasoning: str
     offset: int
     attempt: int
+    reply: str = field(default="", compare=False)  # its id
 
 
 @dataclass(frozen=True)
@@ -200,3 +201,4 @@ class Restarted:
     """What was said so far is void: the reply begins anew, with an empty text."""
 
     attempt: int
+    reply: str = field(default="", compare=False)  # its id

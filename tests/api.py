@@ -214,6 +214,7 @@ ROUTES = {
     "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
+    "continue_reply": Route("POST", "replies/<reply>/continue", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
     "choose": Route("POST", "replies/<candidate>/choose"),
     "list_comparisons": Route("GET", "comparisons/"),

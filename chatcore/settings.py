@@ -229,6 +229,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- Replies -------------------------------------------------------------------------------------------------
 MAX_TEXT_LENGTH = env.integer("MAX_TEXT_LENGTH", 32_000)
+ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20 * 1024 * 1024)
+ATTACHMENTS_PER_MESSAGE = env.integer("ATTACHMENTS_PER_MESSAGE", 10)
+ATTACHMENT_TYPES = env.words("ATTACHMENT_TYPES", "image/*,text/*,application/json,application/pdf")
 REPLY_CONCURRENCY = env.integer("REPLY_CONCURRENCY", 200)
 MODEL_CONNECT_TIMEOUT = env.decimal("MODEL_CONNECT_TIMEOUT", 5)
 MODEL_FIRST_TOKEN_TIMEOUT = env.decimal("MODEL_FIRST_TOKEN_TIMEOUT", 60)

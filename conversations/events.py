@@ -4,9 +4,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from chatcore.realtime.catalogue import EventBody, SignalBody
 from chatcore.realtime.log import Announcement
-from conversations.models import Conversation, Message
+from conversations.models import Attachment, Conversation, Message
 
 Part = Literal["text", "reasoning"]  # of what a reply says
 
@@ -32,6 +34,21 @@ class ConversationDeleted(EventBody, type="conversation.deleted"):
     """It is gone, with everything in it."""
 
 
+class AttachedFile(BaseModel):
+    """A file of a message: /api/v1/attachments/{id}/content has its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: uuid.UUID
+    name: str
+    media_type: str
+    size: int
+
+    @classmethod
+    def of(cls, attachment: Attachment) -> "AttachedFile":
+        return cls.model_validate({name: getattr(attachment, name) for name in cls.model_fields})
+
+
 class MessageCreated(EventBody, type="message.created"):
     """A message was added below `parent`."""
 
@@ -40,6 +57,7 @@ class MessageCreated(EventBody, type="message.created"):
     author: Literal["user", "assistant", "agent", "integration", "system"]
     text: str
     client_id: uuid.UUID | None = None
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 class MessageDeleted(EventBody, type="message.deleted"):

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -17,8 +18,14 @@ from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
-from conversations.models import Conversation, Message
-from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
+from conversations.models import Attachment, Conversation, Message
+from tests.factories import (
+    make_attachment,
+    make_comparison,
+    make_conversation,
+    make_key_principal,
+    make_reply,
+)
 
 CONVERSATIONS = "/api/v1/conversations/"
 
@@ -64,7 +71,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
+    compared with another, the workspace's own model with the way to reach it, a budget, a file of the question and one
+    that waits for its message.
     """
 
     conversation: Conversation
@@ -75,14 +83,16 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    attachment: Attachment
+    upload: Attachment
 
     @property
     def ids(self) -> dict[str, str]:
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PERSONAL = ("conversation", "message", "reply", "candidate", "attachment")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "upload")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +107,8 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    sent, upload = make_attachment(owner, message=message), make_attachment(owner)
+    return Place(conversation, message, reply, candidate, model, provider, deployment, budget, sent, upload)
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    file: tuple[str, bytes] | None = None
 
     @property
     def is_of_somebody(self) -> bool:
@@ -130,6 +142,8 @@ class Route:
         return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
 
     def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        if self.file:
+            return client.post(self.address(ids), {"file": SimpleUploadedFile(*self.file)}, **options)
         body = self.body and self.body | self.named(ids)
         return send(client, self.method, self.address(ids), body, **options)
 
@@ -150,6 +164,10 @@ ROUTES = {
     "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "upload_attachment": Route("POST", "attachments/", 201, file=("plan.txt", b"A plan.")),
+    "read_attachment": Route("GET", "attachments/<attachment>/"),
+    "read_attachment_content": Route("GET", "attachments/<attachment>/content"),
+    "delete_attachment": Route("DELETE", "attachments/<upload>/", 204),
     "list_models": Route("GET", "models/"),
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),

@@ -20,10 +20,11 @@ from conversations.actions.access import audience_of, find_message, find_model, 
 from conversations.actions.comparisons import begin_comparison, find_models, forget_comparisons
 from conversations.actions.receipts import note_posted, recount_unread
 from conversations.actions.replies import new_reply
+from conversations.attachments import attach, attach_again, attachments_of
 from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
 from conversations.ledger import reserve_reply
-from conversations.models import Conversation, Message
+from conversations.models import Attachment, Conversation, Message
 from conversations.texts import checked_params, checked_text
 from conversations.titles import draft_title
 
@@ -61,14 +62,18 @@ def post_message(
     respond: bool = True,
     client_id: uuid.UUID | None = None,
     reply_ids: Sequence[uuid.UUID] = (),
+    attachments: Sequence[uuid.UUID] = (),
+    same_files_as: uuid.UUID | None = None,
 ) -> Posted:
     """Add a message, below the active leaf unless `parent` says where, and queue a model's reply to it.
 
     A reply still running above it is waited for: replies of one branch are made one after the other. With `models`
     each of them replies, all at once; the first one's reply is shown until another is chosen. `reply_ids` are the
-    ids of the replies to be, rising.
+    ids of the replies to be, rising. `attachments` are files of the principal's that wait for a message; with
+    `same_files_as` it has those of that message too.
     """
-    text, params = checked_text(text), checked_params(params or {})
+    text = checked_text(text, required=not (attachments or same_files_as))
+    params = checked_params(params or {})
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if client_id is not None and (posted := _posted_before(conversation, client_id)):
         return posted
@@ -89,7 +94,12 @@ def post_message(
         new_reply(principal, message, responder, params, reply_id)
         for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
     ]
-    return _add(principal, conversation, message, replies)
+    if same_files_as:
+        attach_again(message, same_files_as)
+    if attachments:
+        attach(message, attachments, principal)
+    files = attachments_of(message) if attachments or same_files_as else []
+    return _add(principal, conversation, message, replies, files)
 
 
 @transaction.atomic
@@ -111,6 +121,7 @@ def edit_message(
         text=text,
         parent=old.parent_id,
         model=model,
+        same_files_as=old.id if old.attachments.exists() else None,
         reply_ids=[reply_id] if reply_id else (),
     )
 
@@ -154,7 +165,11 @@ def _responders(
 
 
 def _add(
-    principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
+    principal: Principal,
+    conversation: Conversation,
+    message: Message,
+    replies: Sequence[Message],
+    files: Sequence[Attachment],
 ) -> Posted:
     bodies: list[EventBody] = [
         events.MessageCreated(
@@ -163,6 +178,7 @@ def _add(
             author=message.author,
             text=message.text,
             client_id=message.client_id,
+            attachments=tuple(events.AttachedFile.of(each) for each in files),
         )
     ]
     bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in replies)
@@ -178,7 +194,7 @@ def _add(
     conversation.active_leaf = replies[0] if replies else message
     conversation.last_message_at = now
     if not conversation.title:
-        conversation.title = draft_title(message.text)
+        conversation.title = draft_title(message.text or files[0].name)
     conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
     note_posted(conversation.id, principal.person.id if principal.person else None, now)
     for reply in sorted(

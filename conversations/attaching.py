@@ -1,7 +1,7 @@
 """The resource of attachments: uploaded as multipart/form-data, read as JSON or as bytes."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -34,7 +34,7 @@ class AttachmentViewSet(PrincipalViewSet):
     """Files that go with messages."""
 
     queryset = Attachment.objects.none()
-    parser_classes: ClassVar = [MultiPartParser]
+    parser_classes = [MultiPartParser]
 
     @extend_schema(
         operation_id="upload_attachment",
@@ -94,7 +94,8 @@ def _resource(attachment: Attachment) -> dict[str, Any]:
 
 def _file(attachment: Attachment, content: bytes, media_type: str) -> HttpResponse:
     response = HttpResponse(content, content_type=media_type)
-    response["Content-Disposition"] = content_disposition_header(not attachment.is_image, attachment.name)
+    disposition = content_disposition_header(not attachment.is_image, attachment.name)
+    response["Content-Disposition"] = disposition or "attachment"
     response["Content-Security-Policy"] = POLICY
     response["X-Content-Type-Options"] = "nosniff"
     response["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -16,6 +16,8 @@ from chatcore import texts
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, NotFound
 from chatcore.ids import uuid7
+from chatcore.llm.contents import TOKENS_PER_IMAGE
+from chatcore.usage.tokens import BYTES_PER_TOKEN
 from conversations import documents, pictures
 from conversations.errors import AlreadySent, FileRefused, FileTooLarge, TooManyWaiting
 from conversations.file_types import clean_name, type_of
@@ -24,7 +26,7 @@ from conversations.models import Attachment, Message
 WRITE = "messages:write"
 MOST_WAITING = 100
 WAITING_FOR = timedelta(days=1)
-IMAGE_WEIGHT = 6_400  # bytes of text that cost a model as much as a picture does: about 1,600 tokens
+IMAGE_WEIGHT = TOKENS_PER_IMAGE * BYTES_PER_TOKEN
 
 
 def store(principal: Principal, *, name: str, media_type: str, content: bytes) -> Attachment:  # noqa: ARG001

@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from chatcore.llm import parameters
+from chatcore.llm.contents import content_of
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.types import ModelRequest
 
@@ -36,7 +37,7 @@ class Dialect:
             **params,
             "model": request.model,
             "messages": [
-                {"role": system if turn.role == "system" else turn.role, "content": turn.text}
+                {"role": system if turn.role == "system" else turn.role, "content": content_of(turn)}
                 for turn in request.turns
             ],
             "stream": True,

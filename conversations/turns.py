@@ -27,7 +27,7 @@ class Reader:
     files: Mapping[uuid.UUID, Sequence[Attachment]]
     sees: bool
     left_out: set[str] = field(default_factory=set)
-    _images_left: int = MOST_IMAGES
+    _images_left: int = field(default_factory=lambda: MOST_IMAGES)
     _bytes_left: int = MOST_IMAGE_BYTES
 
     def turn(self, message: Message) -> Turn | None:

@@ -112,10 +112,11 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
-    path("attachments/", attaching.AttachmentViewSet.as_view({"post": "create"})),
+    path("attachments/", attaching.AttachmentViewSet.as_view({"post": "create"}), name="attachments"),
     path(
         "attachments/<uuid:id>/",
         attaching.AttachmentViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="attachment",
     ),
     path(
         "attachments/<uuid:id>/content",

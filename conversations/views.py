@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from conversations.actions.access import find_conversation
 from conversations.models import Conversation, Member
 from conversations.pages import choices, listing, sending, thread
+from conversations.pages.files import file_limits
 from conversations.pages.frame import frame, greeting
 from conversations.pages.places import find_place, message_at
 from conversations.pages.requests import PageRequest, page, show, uuid_of
@@ -30,6 +31,7 @@ def new(request: PageRequest) -> HttpResponse:
         "choices": choices.choices_for(request.principal),
         "draft": request.GET.get("prompt", ""),
         "limit": settings.MAX_TEXT_LENGTH,
+        "files": file_limits(),
     }
     return show(request, "conversations/new.html", "main", context)
 
@@ -118,6 +120,7 @@ def _chat_context(request: PageRequest, conversation: Conversation, member: Memb
         "choices": choices.choices_for(request.principal, conversation),
         "shared": Member.objects.filter(conversation=conversation).exclude(pk=member.pk).exists(),
         "limit": settings.MAX_TEXT_LENGTH,
+        "files": file_limits(),
     }
 
 

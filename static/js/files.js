@@ -69,7 +69,7 @@ function draw(form, file) {
   form.classList.toggle("with-files", hasFiles(form));
   if (!hasFiles(form)) list.replaceChildren();
   if (!file) return;
-  file.row.dataset.state = file.state;
+  file.row.dataset.upload = file.state;
   file.row.querySelector("[data-note]").textContent = file.state === "broken" ? file.problem : sizeOf(file.blob);
   file.row.querySelector("progress").hidden = SETTLED.includes(file.state);
   file.row.querySelector("[data-upload-again]").hidden = file.state !== "broken" || file.isRefused;

@@ -56,7 +56,10 @@ def _quote(text: str) -> str:
     if len(line) > LONGEST_QUOTE:
         line = line[:LONGEST_QUOTE].rpartition(" ")[0] or line[:LONGEST_QUOTE]
         line += " …"
-    return "> " + (MARKDOWN.sub(r"\\\1", line) or "(nothing at all)")
+    quoted = (
+        MARKDOWN.sub(r"\\\1", line).replace("\\[", "&#91;").replace("\\]", "&#93;")
+    )  # \[ begins a formula
+    return "> " + (quoted or "(nothing at all)")
 
 
 def _tour(text: str) -> str:

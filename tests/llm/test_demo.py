@@ -57,7 +57,7 @@ async def test_the_words_of_a_person_cannot_break_the_page() -> None:
     text = await answer("# Big\n\n```\n| a | b |\n$x$ <script>alert(1)</script> [l](javascript:x)")
     quote = next(line for line in text.splitlines() if line.startswith("> "))
     assert quote == (
-        "> \\# Big \\`\\`\\` \\| a \\| b \\| \\$x\\$ \\<script\\>alert(1)\\</script\\> \\[l\\](javascript:x)"
+        "> \\# Big \\`\\`\\` \\| a \\| b \\| \\$x\\$ \\<script\\>alert(1)\\</script\\> &#91;l&#93;(javascript:x)"
     )
 
 

@@ -94,11 +94,7 @@ def post_message(
         new_reply(principal, message, responder, params, reply_id)
         for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
     ]
-    if same_files_as:
-        attach_again(message, same_files_as)
-    if attachments:
-        attach(message, attachments, principal)
-    files = attachments_of(message) if attachments or same_files_as else []
+    files = _with_files(principal, message, attachments, same_files_as)
     return _add(principal, conversation, message, replies, files)
 
 
@@ -162,6 +158,20 @@ def _responders(
         )
         raise Invalid(detail, errors=[FieldProblem("/models", detail, "contradiction")])
     return find_models(principal, models)
+
+
+def _with_files(
+    principal: Principal,
+    message: Message,
+    attachments: Sequence[uuid.UUID],
+    same_files_as: uuid.UUID | None,
+) -> list[Attachment]:
+    """Attach them, and give all that the message has now."""
+    if same_files_as:
+        attach_again(message, same_files_as)
+    if attachments:
+        attach(message, attachments, principal)
+    return attachments_of(message) if attachments or same_files_as else []
 
 
 def _add(

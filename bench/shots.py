@@ -88,6 +88,14 @@ def writing(page: Page) -> None:
     page.locator("[data-input]").fill("A longer thought,\nover several lines,\n\nwith a gap.")
 
 
+def picking(page: Page) -> None:
+    """Files that are about to be sent."""
+    images = sorted((ROOT / "docs" / "images").glob("*.png"))[:1]
+    page.locator("[data-files]").set_input_files([*images, ROOT / "README.md", ROOT / "pyproject.toml"])
+    page.locator("[data-input]").fill("What do these tell about each other?")
+    page.locator('[data-file][data-upload="ready"]').nth(2 if images else 1).wait_for()
+
+
 def asking(page: Page) -> None:
     """The demo model, in the middle of its answer."""
     page.locator("[data-input]").fill("Show me some code")
@@ -99,6 +107,7 @@ def asking(page: Page) -> None:
 SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("new", "/", None),
     ("new-writing", "/", writing),
+    ("new-files", "/", picking),
     ("streaming", "/", asking),
     ("alerts", "alerts", None),
     ("alerts-top", "alerts", top),

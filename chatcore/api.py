@@ -28,7 +28,7 @@ from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
 from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
-from conversations import comparing, rest
+from conversations import attaching, comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
@@ -118,6 +118,17 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
+    path("attachments/", attaching.AttachmentViewSet.as_view({"post": "create"}), name="attachments"),
+    path(
+        "attachments/<uuid:id>/",
+        attaching.AttachmentViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:id>/content",
+        attaching.AttachmentViewSet.as_view({"get": "content"}),
+        name="attachment_content",
+    ),
     path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
@@ -172,6 +183,7 @@ REFUSALS = {
 TAGS = {
     "conversations": "Trees of messages, each owned by one user. The active leaf names the branch a reader sees.",
     "messages": "Single messages by their own address; a reply is a message too.",
+    "attachments": "Files that go with messages: uploaded first, then named by the message.",
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chatcore.errors import Conflict, Invalid
+from chatcore.errors import Conflict, Invalid, TooLarge
 
 
 class NotAReply(Invalid):
@@ -45,3 +45,27 @@ class NoModel(Invalid):
     """No model is available to you. Ask an administrator to add a provider."""
 
     code: ClassVar[str] = "no_model"
+
+
+class FileRefused(Invalid):
+    """This file cannot be attached."""
+
+    code: ClassVar[str] = "file_refused"
+
+
+class FileTooLarge(TooLarge):
+    """The file is larger than this server takes."""
+
+    code: ClassVar[str] = "file_too_large"
+
+
+class AlreadySent(Conflict):
+    """The attachment belongs to a message. It goes when that is deleted."""
+
+    code: ClassVar[str] = "attachment_sent"
+
+
+class TooManyWaiting(Conflict):
+    """Too many of your files wait for their messages. Send or delete some first."""
+
+    code: ClassVar[str] = "attachments_waiting"

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
@@ -88,7 +89,7 @@ def forget_replies(replies: Sequence[Message]) -> None:
 
 def tokens_of(request: ModelRequest) -> int:
     """About how many tokens the request has."""
-    return tokens.estimate_turns(turn.text for turn in request.turns)
+    return tokens.estimate_turns(turn.text for turn in request.turns) + image_tokens(request.turns)
 
 
 def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -21,7 +22,13 @@ from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from external.models import Authenticator, Identity, Schedule
 from external.schedules import actions as schedules
-from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
+from tests.factories import (
+    make_attachment,
+    make_comparison,
+    make_conversation,
+    make_key_principal,
+    make_reply,
+)
 
 CONVERSATIONS = "/api/v1/conversations/"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -75,7 +82,7 @@ class Place(SimpleNamespace):
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply", "candidate")
+PERSONAL = ("conversation", "message", "reply", "candidate", "attachment")
 PLACES = (
     *PERSONAL,
     "model",
@@ -88,6 +95,7 @@ PLACES = (
     "identity",
     "schedule",
     "clock",
+    "upload",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -126,6 +134,8 @@ def make_place(owner: Principal) -> Place:
         identity=identity,
         schedule=schedule,
         clock=schedule.integration,
+        attachment=make_attachment(owner, message=message),
+        upload=make_attachment(owner),
     )
 
 
@@ -149,6 +159,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    file: tuple[str, bytes] | None = None
 
     @property
     def is_of_somebody(self) -> bool:
@@ -171,6 +182,8 @@ class Route:
         return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
 
     def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        if self.file:
+            return client.post(self.address(ids), {"file": SimpleUploadedFile(*self.file)}, **options)
         body = self.body and self.body | self.named(ids)
         return send(client, self.method, self.address(ids), body, **options)
 
@@ -191,6 +204,10 @@ ROUTES = {
     "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "upload_attachment": Route("POST", "attachments/", 201, file=("plan.txt", b"A plan.")),
+    "read_attachment": Route("GET", "attachments/<attachment>/"),
+    "read_attachment_content": Route("GET", "attachments/<attachment>/content"),
+    "delete_attachment": Route("DELETE", "attachments/<upload>/", 204),
     "list_models": Route("GET", "models/"),
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),

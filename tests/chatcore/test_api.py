@@ -16,6 +16,7 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Attachment",
     "Attempt",
     "Authenticator",
     "AuthenticatorChanges",
@@ -45,6 +46,7 @@ COMPONENTS = {
     "ModelChoice",
     "ModelPage",
     "NewAuthenticator",
+    "NewAttachment",
     "NewBudget",
     "NewConversation",
     "NewDeployment",
@@ -192,7 +194,9 @@ def test_an_answer_is_what_the_document_promises(document: dict[str, Any], place
     client = key_client(make_principal(place.conversation.owner, place.conversation.workspace))
     answer = ROUTES[name].ask(client, place.ids)
     promised = operation_of(document, name)["responses"][str(answer.status_code)]
-    if "application/json" in promised.get("content", ()):
+    if "application/octet-stream" in promised.get("content", ()):
+        assert answer.content == b"Some notes."
+    elif "application/json" in promised.get("content", ()):
         validator(document, promised["content"]["application/json"]["schema"]).validate(answer.json())
     else:
         assert answer.content == b""

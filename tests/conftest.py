@@ -6,6 +6,8 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from chatcore.security import windows
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
         if "live" in item.path.parts and (form or "many" in names or "one" in names):
             item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet() -> Iterator[None]:
+    """Each test has its rate limits to itself."""
+    yield
+    windows.forget()
 
 
 JOB_TABLES = "procrastinate_jobs, procrastinate_workers, procrastinate_events, procrastinate_periodic_defers"

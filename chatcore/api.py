@@ -19,6 +19,7 @@ from ninja.renderers import BaseRenderer
 from pydantic_core import to_json
 
 from chatcore import errors
+from chatcore.accounts.integrations import rest as integrations
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.llm import live as llm_live
@@ -113,6 +114,16 @@ resources: list[URLPattern] = [
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
     path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
+    *_kept("integrations", integrations.IntegrationViewSet),
+    path(
+        "integrations/<uuid:id>/keys/",
+        integrations.KeyViewSet.as_view({"get": "list", "post": "create"}),
+    ),
+    path("integrations/<uuid:id>/keys/rotate/", integrations.KeyViewSet.as_view({"post": "rotate"})),
+    path(
+        "integrations/<uuid:id>/keys/<uuid:key>/",
+        integrations.KeyViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+    ),
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
     path("models/<uuid:id>/parameters/", llm_rest.ModelViewSet.as_view({"get": "parameters"})),
@@ -151,11 +162,11 @@ PROBLEM = {
         },
     },
 }
-_ALWAYS = (400, 401, 403, 404, 422, 503)
+_ALWAYS = (400, 401, 403, 404, 422, 429, 503)
 REFUSALS = {
     "get": _ALWAYS,
     "delete": (*_ALWAYS, 409),
-    "post": (*_ALWAYS, 409, 413, 415, 429),
+    "post": (*_ALWAYS, 409, 413, 415),
     "patch": (*_ALWAYS, 409, 413, 415),
 }
 TAGS = {
@@ -169,6 +180,8 @@ TAGS = {
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
+    "integrations": "Outside systems with identities of their own: what they may do, what they are held to, "
+    "their keys.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
@@ -178,7 +191,8 @@ workspaces names one in `X-Workspace`.
 
 **Lists** are `{results, next, previous}`; follow `next` until it is null. **Times** are UTC. **Bodies** are JSON in
 UTF-8, and a field that is not known is refused. **Every refusal** is a problem document (RFC 9457);
-[each code](/api/docs/errors) is explained. Every answer carries `X-Request-Id`."""
+[each code](/api/docs/errors) is explained. **Every answer** carries `X-Request-Id`, and in `RateLimit-Policy` and
+`RateLimit` how much may be asked for and how much of it is left; 429 and 503 say in `Retry-After` when to come back."""
 _DRF = {"POSTPROCESSING_HOOKS": [], "COMPONENT_SPLIT_PATCH": False}  # no components but those we name
 
 

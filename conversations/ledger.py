@@ -4,10 +4,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chatcore.accounts.models import Integration
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.spending import Asked
+from conversations.errors import TooManyReplies
 from conversations.models import Conversation, Message
 
 if TYPE_CHECKING:
@@ -18,8 +20,9 @@ RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 
 def reserve_reply(reply: Message, conversation: Conversation) -> None:
-    """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
+    """Last in the transaction that queues the reply. Raises TooManyReplies, BudgetExceeded or PriceUnknown."""
     assert reply.model is not None
+    _keep_concurrency(reply.integration)
     spending.reserve(
         Asked(
             message=reply.id,
@@ -31,6 +34,19 @@ def reserve_reply(reply: Message, conversation: Conversation) -> None:
             params=conversation.params | reply.params,
         )
     )
+
+
+def _keep_concurrency(integration: Integration | None) -> None:
+    """The integration is locked until the transaction ends: of two that ask at once, each counts the other's."""
+    most = integration.constraints.get("concurrency") if integration else None
+    if integration is None or most is None:
+        return
+    Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
+    own = Message.objects.filter(integration=integration)
+    if sum(own.filter(status=status).count() for status in RUNNING) > most:
+        raise TooManyReplies(
+            f"This integration may have {most} replies under way at once. Ask again when one has ended."
+        )
 
 
 def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:

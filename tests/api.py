@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from chatcore.accounts import keys
-from chatcore.accounts.models import Integration
+from chatcore.accounts.models import Integration, Key
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
@@ -64,7 +64,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
+    compared with another, the workspace's own model with the way to reach it, a budget, an integration with a key.
     """
 
     conversation: Conversation
@@ -75,6 +75,8 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    integration: Integration
+    key: Key
 
     @property
     def ids(self) -> dict[str, str]:
@@ -82,7 +84,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "integration", "key")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +99,13 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    integration, is_new = Integration.objects.get_or_create(
+        workspace=owner.workspace, name="Own", defaults={"grants": ["models:use"]}
+    )
+    key = keys.mint(integration)[0] if is_new else integration.keys.get()
+    return Place(
+        conversation, message, reply, candidate, model, provider, deployment, budget, integration, key
+    )
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,18 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_integrations": Route("GET", "integrations/"),
+    "create_integration": Route(
+        "POST", "integrations/", 201, {"name": "Disk alerts", "grants": ["models:use"], "acts_as": None}
+    ),
+    "read_integration": Route("GET", "integrations/<integration>/"),
+    "change_integration": Route("PATCH", "integrations/<integration>/", body={"enabled": True}),
+    "remove_integration": Route("DELETE", "integrations/<integration>/", 204),
+    "list_keys": Route("GET", "integrations/<integration>/keys/"),
+    "create_key": Route("POST", "integrations/<integration>/keys/", 201, {"expires_at": None}),
+    "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
+    "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
+    "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),

@@ -34,6 +34,7 @@ def lock_conversation(principal: Principal, conversation_id: uuid.UUID, grant: s
     )
     if locked is None:
         raise NotFound
+    principal.check_constraints(conversation=locked)
     return locked
 
 
@@ -50,8 +51,14 @@ def find_model(
 ) -> Model:
     """The model of that name, else the one whose id is `otherwise` if it may still be used, else the default.
 
-    A name that cannot be used is Invalid, at `pointer`.
+    A name that cannot be used is Invalid, at `pointer`; ConstraintViolated what its integration is not allowed.
     """
+    chosen = _find_model(principal, name, otherwise, pointer)
+    principal.check_constraints(model=chosen.name)
+    return chosen
+
+
+def _find_model(principal: Principal, name: str | None, otherwise: uuid.UUID | None, pointer: str) -> Model:
     usable = Model.objects.for_principal(principal)
     if name:
         chosen = usable.named(name)

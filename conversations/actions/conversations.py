@@ -34,9 +34,14 @@ def start_conversation(
     system: str = "",
     params: dict[str, Any] | None = None,
     conversation_id: uuid.UUID | None = None,
+    thread: str = "",
 ) -> Conversation:
-    """A new, empty conversation of the principal's user. A title that is given is never replaced by a generated one."""
+    """A new, empty conversation of the principal's user. A title that is given is never replaced by a generated one.
+
+    `thread` is what an integration knows it by, if it does: its constraints may name threads.
+    """
     principal.require(WRITE)
+    principal.check_constraints(thread=thread)
     if principal.user is None:
         raise Forbidden("This key acts for no user, so it cannot own a conversation.")
     now = timezone.now()

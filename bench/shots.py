@@ -91,7 +91,7 @@ def table(page: Page) -> None:
 def key(page: Page) -> None:
     """An integration, as its key has just been made."""
     page.locator(".integration-row a").first.click()
-    page.get_by_role("button", name="Rotate").click()
+    page.locator("#keys .part-head button").last.click()
     page.locator("[data-key-text]").wait_for()
     whole(page)
 

@@ -18,7 +18,7 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from pydantic_core import to_json
 
-from chatcore import errors
+from chatcore import codes, errors
 from chatcore.accounts.integrations import rest as integrations
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
@@ -206,7 +206,7 @@ def document() -> dict[str, Any]:
     half = _plain(live.get_openapi_schema(path_prefix=PREFIX))
     whole["paths"] |= half["paths"]
     components = whole["components"]
-    components["schemas"] |= half["components"]["schemas"] | {"Problem": PROBLEM}
+    components["schemas"] |= half["components"]["schemas"] | {"Problem": codes.enumerated(PROBLEM)}
     components["securitySchemes"] = SECURITY_SCHEMES
     components["responses"] = {kind.__name__: _refusal(kind) for kind in BY_STATUS.values()}
     whole["info"] = {"title": "Chatcore", "version": "1", "description": DESCRIPTION}
@@ -287,10 +287,5 @@ def docs(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 def error_pages(request: HttpRequest) -> HttpResponse:
-    """One entry for each code a problem can carry."""
-    kinds = {kind.code: kind for kind in errors.family()}
-    rows = [
-        {"code": code, "status": kind.status, "title": kind().title, "retryable": kind.retryable}
-        for code, kind in sorted(kinds.items(), key=lambda item: (item[1].status, item[0]))
-    ]
-    return render(request, "api/errors.html", {"problems": rows})
+    """A section for each code that a problem or a failed reply can carry."""
+    return render(request, "api/errors.html", {"problems": codes.problems(), "failures": codes.failures()})

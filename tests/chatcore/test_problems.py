@@ -1,5 +1,6 @@
 """Problems on their way out: what is raised behind any door leaves it as one document, or as a page in words."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,8 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from chatcore import errors
+from chatcore import api, codes, errors
+from chatcore.llm.errors import WORDS
 from tests.api import make_client, problem_of
+from tests.running import ROOT
 
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "http404": (Http404("secret"), 404, "not_found"),
@@ -137,8 +140,28 @@ def test_two_requests_have_two_ids(db: None) -> None:
     assert len(ids) == 3
 
 
-def test_every_error_of_ours_has_an_entry_under_its_own_code(db: None) -> None:
+def test_every_error_of_ours_has_a_section_that_says_what_to_do(db: None) -> None:
     page = make_client().get("/api/docs/errors").content.decode()
     for kind in errors.family():
         assert f'id="{kind.code}"' in page
         assert kind.status >= 400
+        assert kind().title.endswith(".")
+        assert kind.remedy.endswith(".")
+    for code in WORDS:
+        assert f'id="reply-{code}"' in page
+
+
+def test_every_code_that_is_written_anywhere_is_documented(db: None) -> None:
+    """Found in the source, so that one whose module nobody imports is missed too."""
+    named = {code.name for code in codes.problems()}
+    written = {
+        match[1]
+        for app in ("chatcore", "conversations", "external", "agents")
+        for path in (ROOT / app).rglob("*.py")
+        for match in re.finditer(
+            r'^    (?:.*, )?code\b[^=\n]*= (?:\d+, )?"(\w+)"', path.read_text(), re.MULTILINE
+        )
+    }
+    assert len(written) > 20
+    assert written <= named
+    assert set(api.document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) >= written

@@ -74,6 +74,14 @@ def validate_constraints(value: Any) -> None:
         validate_schema(schema)
 
 
+def in_one_form(value: Any) -> Any:
+    """The same constraints as they are compared: ids in their usual spelling. What is not valid stays as it is."""
+    try:
+        return Constraints.model_validate(value).model_dump(mode="json", exclude_none=True)
+    except pydantic.ValidationError:
+        return value
+
+
 def validate_schema(schema: Mapping[str, Any]) -> None:
     if len(str(schema)) > MAX_SCHEMA:
         raise ValidationError(f"metadata_schema: longer than {MAX_SCHEMA:,} characters")

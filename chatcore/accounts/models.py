@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from chatcore.accounts.constraints import validate_constraints
+from chatcore.accounts.constraints import in_one_form, validate_constraints
 from chatcore.accounts.grants import validate_grant
 from chatcore.accounts.querysets import KeyQuerySet, MembershipQuerySet
 from chatcore.ids import uuid7
@@ -144,6 +144,10 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        self.constraints = in_one_form(self.constraints)
 
 
 class Key(models.Model):

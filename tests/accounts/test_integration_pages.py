@@ -43,18 +43,24 @@ def shown_key(page: str) -> str:
 
 def test_one_is_added_with_a_role_and_limits(owner: Principal) -> None:
     browser = signed_in(owner)
+    talk = "0190A7C2-0000-7000-8000-00000000000A"
     limits = {
         "requests_per_minute": "60",
         "money_per_day": "2.5",
         "models": "gpt-*\no3",
         "grants": "events:read",
+        "conversations": talk,
     }
     answer = browser.post(reverse("add_integration"), FORM | limits | {"allowed_addresses": "192.0.2.0/24"})
     made = Integration.objects.get()
     assert answer["Location"] == reverse("integration", args=[made.pk])
     assert {"messages:write", "events:read"} <= set(made.grants)
     assert made.allowed_addresses == ["192.0.2.0/24"]
-    assert made.constraints == {"requests_per_minute": 60, "models": ["gpt-*", "o3"]}
+    assert made.constraints == {
+        "requests_per_minute": 60,
+        "models": ["gpt-*", "o3"],
+        "conversations": [talk.lower()],
+    }
     assert str(Budget.objects.get(integration=made)) == "2.50 USD a day"
 
     page = text(browser.get(reverse("integration", args=[made.pk])))

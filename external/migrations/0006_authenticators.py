@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('external', '0002_identities'),
         ('accounts', '0001_initial'),
-        ('external', '0007_completions'),
     ]
 
     operations = [

@@ -1,6 +1,21 @@
-"""Tables of what comes from outside and goes there."""
+"""Tables of external messages: each noun has a module."""
 
 from external.models.authenticators import Authenticator, KeySet, UsedProof
 from external.models.completions import Completion
+from external.models.idempotency import IdempotencyRecord
+from external.models.identities import Identity
+from external.models.messages import IntakeMessage
+from external.models.policies import IntakePolicy
+from external.models.threads import Thread
 
-__all__ = ["Authenticator", "Completion", "KeySet", "UsedProof"]
+__all__ = [
+    "Authenticator",
+    "Completion",
+    "IdempotencyRecord",
+    "Identity",
+    "IntakeMessage",
+    "IntakePolicy",
+    "KeySet",
+    "Thread",
+    "UsedProof",
+]

@@ -18,7 +18,7 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 
 from chatcore.security import outbound
-from chatcore.security.addresses import is_public
+from chatcore.security.destinations import is_public
 from chatcore.security.outbound import AddressRefused, Limits, check_url, fetch
 from tests.security.outside import OUTSIDE, PUBLIC, PUBLIC6, Canaries, Heard, canaries, lookup, outside
 from tests.until import until

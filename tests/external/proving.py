@@ -3,14 +3,17 @@
 import base64
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from chatcore.accounts.grants import EVERYTHING
+from chatcore.accounts.models import Integration, User, Workspace
 from external.models import Authenticator
-from tests.accounts.factories import make_integration, make_member
+from tests.accounts.factories import make_member, make_workspace
 from tests.api import make_client
 from tests.external.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 
@@ -18,6 +21,16 @@ DRF, NINJA = "/api/v1/drf/", "/api/v1/ninja"
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OTHER_SECRET = "whsec_" + base64.b64encode(bytes(range(32, 64))).decode()
 probed = pytest.mark.urls("tests.accounts.urls")
+
+
+def make_integration(
+    workspace: Workspace | None = None, *, acts_as: User | None = None, grants: Sequence[str] = (EVERYTHING,)
+) -> Integration:
+    """With a name that no other factory gives."""
+    if workspace is None:
+        workspace = Workspace.objects.filter(memberships__user=acts_as).first() or make_workspace()
+    name = f"Outside {uuid.uuid4()}"
+    return Integration.objects.create(workspace=workspace, name=name, acts_as=acts_as, grants=list(grants))
 
 
 def make_authenticator(kind: str = "signature", **fields: Any) -> Authenticator:

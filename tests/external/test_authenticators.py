@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from external.authenticators import kinds
 from external.models import Authenticator, KeySet
-from tests.accounts.factories import make_integration, make_member
+from tests.accounts.factories import make_member
 from tests.api import key_client, make_client, problem_of, send, session_client
 from tests.external.identity_provider import (
     AUDIENCE,
@@ -31,6 +31,7 @@ from tests.external.proving import (
     SECRET,
     ask,
     make_authenticator,
+    make_integration,
     probed,
 )
 from tests.factories import make_principal

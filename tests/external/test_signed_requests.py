@@ -12,7 +12,7 @@ from django.utils import timezone
 from chatcore.accounts.models import Integration, Membership
 from external.authenticators.identifying import identify
 from external.models import Authenticator, UsedProof
-from tests.accounts.factories import make_integration, make_key_text, make_member, make_workspace
+from tests.accounts.factories import make_key_text, make_member, make_workspace
 from tests.api import make_client, problem_of
 from tests.external.proving import (
     DRF,
@@ -20,6 +20,7 @@ from tests.external.proving import (
     OTHER_SECRET,
     ask,
     make_authenticator,
+    make_integration,
     probed,
     signed,
 )

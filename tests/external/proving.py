@@ -33,9 +33,13 @@ def make_integration(
     return Integration.objects.create(workspace=workspace, name=name, acts_as=acts_as, grants=list(grants))
 
 
+def _owner() -> User:
+    return make_member(role="owner", email=f"{uuid.uuid4()}@example.com")
+
+
 def make_authenticator(kind: str = "signature", **fields: Any) -> Authenticator:
     """Of a new integration that acts for a new owner, unless one is given."""
-    owner = fields.pop("integration", None) or make_integration(acts_as=make_member(role="owner"))
+    owner = fields.pop("integration", None) or make_integration(acts_as=_owner())
     fields = {"secret": SECRET if kind == "signature" else ""} | fields
     made: Authenticator = Authenticator.objects.create(
         integration=owner, kind=kind, name=uuid.uuid4().hex, **fields

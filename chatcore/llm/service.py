@@ -31,7 +31,7 @@ class Providers:
 
 
 class ProvidersOfWeb:
-    """A part of a web process: models that are asked there, without a worker, are let go when its requests have ended."""
+    """A part of a web process: the models that are asked there are let go when its requests have ended."""
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()

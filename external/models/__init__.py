@@ -6,6 +6,7 @@ from external.models.idempotency import IdempotencyRecord
 from external.models.identities import Identity
 from external.models.messages import IntakeMessage
 from external.models.policies import IntakePolicy
+from external.models.schedules import Schedule, ScheduleRun
 from external.models.threads import Thread
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "IntakeMessage",
     "IntakePolicy",
     "KeySet",
+    "Schedule",
+    "ScheduleRun",
     "Thread",
     "UsedProof",
 ]

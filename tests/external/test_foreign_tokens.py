@@ -1,5 +1,6 @@
 """Tokens of a customer's own identity provider, and every forgery we know of."""
 
+import asyncio
 import base64
 import json
 import time
@@ -15,8 +16,9 @@ from pytest_django import Settings
 
 from chatcore.accounts.channels import principal_of
 from chatcore.errors import Unauthenticated
-from external.models import KeySet
-from tests.accounts.factories import make_key_text, make_member
+from conversations.models import Message
+from external.models import Identity, KeySet
+from tests.accounts.factories import make_key_text, make_member, make_workspace
 from tests.api import problem_of
 from tests.external.identity_provider import (
     AUDIENCE,
@@ -230,6 +232,51 @@ def test_the_member_is_the_one_whose_verified_address_the_token_names(provider: 
         provider, integration=authenticator.integration, user="email", unverified_email=True
     )
     assert ask(trusting, **bearer(make_token(email=member.email))).json()["user"] == member.email
+
+
+@probed
+def test_the_member_is_the_one_whose_verified_identity_the_token_names(provider: IdentityProvider) -> None:
+    authenticator = make_jwt_authenticator(provider, user="identity", channel="sso", claim="oid")
+    workspace = authenticator.integration.workspace
+    member, other = make_member(workspace, email="ada@example.com"), make_member(email="eve@example.com")
+    named = {"channel": "sso", "verified_at": timezone.now(), "verified_by": "user:1"}
+    Identity.objects.create(workspace=workspace, user=member, value="42", **named)
+    Identity.objects.create(workspace=make_workspace(), user=member, value="43", **named)
+    Identity.objects.create(workspace=workspace, user=member, channel="sso", value="44")
+    Identity.objects.create(workspace=workspace, user=other, value="45", **named)  # no member here
+    statuses = {
+        handle: ask(authenticator, **bearer(make_token(oid=handle))).status_code
+        for handle in ("42", "43", "44", "45", "46", "", "\x00", "4" * 400)
+    }
+    assert statuses == dict.fromkeys(statuses, 401) | {"42": 200}
+    assert ask(authenticator, **bearer(make_token(oid=42))).status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_messages_that_arrive_together_are_each_in_the_name_of_its_own_member(
+    provider: IdentityProvider,
+) -> None:
+    authenticator = await sync_to_async(make_jwt_authenticator)(provider, user="email", unverified_email=True)
+    workspace = authenticator.integration.workspace
+    emails = [f"person{number}@example.org" for number in range(6)]
+    for email in emails:
+        await sync_to_async(make_member)(workspace, email=email)
+
+    async def post(email: str) -> Any:
+        headers = {
+            "X-Authenticator": str(authenticator.pk),
+            "Authorization": f"Bearer {make_token(email=email)}",
+        }
+        body = {"content": f"I am {email}", "respond": "none"}
+        return await AsyncClient().post(
+            "/api/v1/intake/messages", json.dumps(body), content_type="application/json", headers=headers
+        )
+
+    answers = await asyncio.gather(*map(post, emails))
+    assert [answer.status_code for answer in answers] == [202] * 6, answers[0].content
+    messages = Message.objects.filter(text__startswith="I am ")
+    said = {row async for row in messages.values_list("text", "conversation__owner__email")}
+    assert said == {(f"I am {email}", email) for email in emails}
 
 
 @probed

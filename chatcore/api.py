@@ -31,6 +31,11 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external import live as external_live
+from external import rest as external_rest
+from external.authenticators import rest as authenticators
+from external.identities import rest as identities
+from external.schedules import rest as schedules
 
 PREFIX = "/api/v1/"
 
@@ -62,6 +67,7 @@ live = NinjaAPI(
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
+live.add_router("", external_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -131,6 +137,11 @@ resources: list[URLPattern] = [
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
+    *_kept("identities", identities.IdentityViewSet),
+    *_kept("schedules", schedules.ScheduleViewSet),
+    path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
+    path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
+    *_kept("authenticators", authenticators.AuthenticatorViewSet),
     path("", missing),
 ]
 
@@ -175,6 +186,7 @@ TAGS = {
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
+    "intake": "Messages from outside systems: one or many, each stored once, with where it came from.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
@@ -183,6 +195,9 @@ TAGS = {
     "integrations": "Outside systems with identities of their own: what they may do, what they are held to, "
     "their keys.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
+    "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
+    "schedules": "Messages that an integration posts by the clock, and what became of them.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 
@@ -242,6 +257,8 @@ def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -
         if "$ref" not in answer:
             answer["description"] = answer["description"] or "As asked for."
     for body in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" in body:
+            continue
         reference = json.dumps(body["schema"])
         body["example"] = next(
             schemas[name]["examples"][0] for name in re.findall(r"#/components/schemas/(\w+)", reference)

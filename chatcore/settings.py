@@ -79,16 +79,16 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "chatcore.problems.ProblemMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    "chatcore.middleware.Security",
     "servestatic.middleware.ServeStaticMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "chatcore.middleware.ContentPolicy",
+    "chatcore.middleware.Session",
+    "chatcore.middleware.Locale",
+    "chatcore.middleware.Common",
+    "chatcore.middleware.Csrf",
+    "chatcore.middleware.Authentication",
+    "chatcore.middleware.Messages",
+    "chatcore.middleware.Frames",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -236,6 +236,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# --- Addresses from outside: see docs/outbound.md ---------------------------------------------------------------
+OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW")
 
 # --- Replies -------------------------------------------------------------------------------------------------
 MAX_TEXT_LENGTH = env.integer("MAX_TEXT_LENGTH", 32_000)

@@ -21,32 +21,40 @@ RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 def reserve_reply(reply: Message, conversation: Conversation) -> None:
     """Last in the transaction that queues the reply. Raises TooManyReplies, BudgetExceeded or PriceUnknown."""
+    reserve_replies([(reply, conversation)])
+
+
+def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
+    """`reserve_reply` for each of them: all of them or none."""
+    replies = [*queued]
+    _keep_concurrency({reply.integration for reply, _ in replies if reply.integration is not None})
+    spending.reserve(*(_asked(reply, conversation) for reply, conversation in replies))
+
+
+def _asked(reply: Message, conversation: Conversation) -> Asked:
     assert reply.model is not None
-    _keep_concurrency(reply.integration)
-    spending.reserve(
-        Asked(
-            message=reply.id,
-            workspace=reply.workspace_id,
-            user=reply.user_id,
-            integration=reply.integration_id,
-            model=reply.model,
-            input_tokens=lambda: _tokens_to_read(reply, conversation),
-            params=conversation.params | reply.params,
-        )
+    return Asked(
+        message=reply.id,
+        workspace=reply.workspace_id,
+        user=reply.user_id,
+        integration=reply.integration_id,
+        model=reply.model,
+        input_tokens=lambda: _tokens_to_read(reply, conversation),
+        params=conversation.params | reply.params,
     )
 
 
-def _keep_concurrency(integration: Integration | None) -> None:
-    """The integration is locked until the transaction ends: of two that ask at once, each counts the other's."""
-    most = integration.constraints.get("concurrency") if integration else None
-    if integration is None or most is None:
+def _keep_concurrency(integrations: Iterable[Integration]) -> None:
+    """They are locked until the transaction ends: of two that ask at once, each counts the other's."""
+    held = {each.pk: most for each in integrations if (most := each.constraints.get("concurrency"))}
+    if not held:
         return
-    Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
-    own = Message.objects.filter(integration=integration)
-    if sum(own.filter(status=status).count() for status in RUNNING) > most:
-        raise TooManyReplies(
-            f"This integration may have {most} replies under way at once. Ask again when one has ended."
-        )
+    for integration in Integration.objects.select_for_update(no_key=True).filter(pk__in=held).order_by("pk"):
+        most, own = held[integration.pk], Message.objects.filter(integration=integration)
+        if sum(own.filter(status=status).count() for status in RUNNING) > most:
+            raise TooManyReplies(
+                f"This integration may have {most} replies under way at once. Ask again when one has ended."
+            )
 
 
 def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:

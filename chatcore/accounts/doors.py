@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 
+from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError
 from chatcore.security import limits
@@ -14,7 +15,7 @@ def admit(request: HttpRequest) -> Principal | None:
     """
     address = limits.address_of(request)
     try:
-        principal = identify(
+        principal = vouched(request.headers, lambda: request.body, address) or identify(
             authorization=request.headers.get("Authorization"),
             api_key=request.headers.get("X-API-Key"),
             session=getattr(request, "session", None),

@@ -16,7 +16,7 @@ from chatcore.errors import Forbidden, NotFound, Unauthenticated
 from chatcore.security.addresses import is_within
 from chatcore.security.limits import Rates
 
-Credential = Literal["session", "token", "key"]
+Credential = Literal["session", "token", "key", "proof"]
 SYSTEM = "system"  # the author of what nobody in particular does
 
 
@@ -191,13 +191,20 @@ def _of_user(
     )
 
 
+def require_address(integration: Integration | None, address: str) -> None:
+    """Raises AddressNotAllowed where the integration may not be used from this address."""
+    if integration is None or not integration.allowed_addresses:
+        return
+    if not is_within(address, integration.allowed_addresses):
+        raise AddressNotAllowed
+
+
 def _of_key(text: str, workspace: str | None, address: str) -> Principal:
     key = keys.find(text)
     if key is None:
         raise Unauthenticated
     integration = key.integration
-    if integration.allowed_addresses and not is_within(address, integration.allowed_addresses):
-        raise AddressNotAllowed
+    require_address(integration, address)
     if workspace is not None and _uuid(workspace) != integration.workspace_id:
         raise NotFound
     keys.note_use(key)

@@ -8,9 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import NotFound
-from conversations.actions.access import find_message, find_model, lock_conversation
-from conversations.actions.messages import WRITE, Posted, add_messages
+from conversations.actions.access import find_model
+from conversations.actions.messages import Posted
+from conversations.actions.posting import Posting, write
 from conversations.actions.replies import new_reply
 from conversations.models import Conversation, Message
 
@@ -46,7 +46,7 @@ AUTHORS = {
 @transaction.atomic
 def post_dialogue(
     principal: Principal,
-    conversation_id: uuid.UUID,
+    conversation: Conversation,
     spoken: Sequence[Spoken],
     *,
     parent: uuid.UUID | None,
@@ -54,22 +54,19 @@ def post_dialogue(
     model: str | None = None,
     params: dict[str, Any] | None = None,
 ) -> Posted:
-    """Add what was said below `parent`, one below the other, and queue the model's reply to the last of it.
+    """Add what was said, of which there must be something, below `parent` one below the other, and queue the model's
+    reply to the last of it. The conversation is locked, or new and not stored yet.
 
-    The words are the user's who speaks through the client, so a model reads them as they are. With nothing new,
-    it is another reply to `parent`, which must be a message of the conversation.
+    The words are the user's who speaks through the client, so a model reads them as they are.
     """
-    conversation = lock_conversation(principal, conversation_id, WRITE)
+    is_new = conversation._state.adding
     responder = find_model(principal, model, otherwise=conversation.model_id)
     messages = _messages(principal, conversation, spoken, parent, reply_id)
-    if messages:
-        last = messages[-1]
-    elif parent:
-        last = find_message(principal, parent, WRITE)
-    else:
-        raise NotFound
-    reply = new_reply(principal, last, responder, params, reply_id)
-    return add_messages(principal, conversation, messages, [reply])
+    reply = new_reply(principal, messages[-1], responder, params, reply_id)
+    postings = [Posting(principal, conversation, message) for message in messages[:-1]]
+    postings.append(Posting(principal, conversation, messages[-1], [reply]))
+    write(postings, started=[conversation] if is_new else [])
+    return Posted(messages[-1], reply)
 
 
 def _messages(

@@ -7,25 +7,21 @@ from itertools import zip_longest
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.ids import just_before, uuid7
 from chatcore.llm.models import Model
-from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.comparisons import begin_comparison, find_models, forget_comparisons
-from conversations.actions.receipts import note_posted, recount_unread
+from conversations.actions.comparisons import find_models, forget_comparisons
+from conversations.actions.posting import Posting, write
+from conversations.actions.receipts import recount_unread
 from conversations.actions.replies import new_reply
-from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.ledger import reserve_reply
 from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
-from conversations.titles import draft_title
 
 WRITE = "messages:write"
 LEAF = uuid.UUID(int=0)
@@ -89,7 +85,7 @@ def post_message(
         new_reply(principal, message, responder, params, reply_id)
         for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
     ]
-    return add_messages(principal, conversation, [message], replies)
+    return _add(principal, conversation, message, replies)
 
 
 @transaction.atomic
@@ -153,40 +149,11 @@ def _responders(
     return find_models(principal, models)
 
 
-def add_messages(
-    principal: Principal,
-    conversation: Conversation,
-    messages: Sequence[Message],
-    replies: Sequence[Message],
+def _add(
+    principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
 ) -> Posted:
-    """Store messages, each below the one before it, and replies to the last; tell everybody, and have workers begin.
-
-    The conversation is locked. Without messages, the replies are further ones to a message that is there.
-    """
-    bodies: list[EventBody] = [events.MessageCreated(**events.message_state(message)) for message in messages]
-    bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in replies)
-    last = messages[-1] if messages else replies[0].parent
-    assert last is not None
-    comparison = begin_comparison(last, replies) if len(replies) > 1 else None
-    Message.objects.bulk_create([*messages, *replies])
-    if comparison:
-        comparison.save(force_insert=True)
-    audience = audience_of(conversation.id)
-    announce(*events.about(conversation, audience, principal.author, *bodies))
-    for reply in replies:
-        enqueue_answer(reply.id)
-    now = timezone.now()
-    conversation.active_leaf = replies[0] if replies else last
-    conversation.last_message_at = now
-    if not conversation.title:
-        conversation.title = draft_title(last.text)
-    conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
-    note_posted(conversation.id, principal.person.id if principal.person else None, now)
-    for reply in sorted(
-        replies, key=lambda reply: str(reply.model_id)
-    ):  # two that compare the same cannot deadlock
-        reserve_reply(reply, conversation)
-    return Posted(last, replies[0] if replies else None, others=tuple(replies[1:]))
+    write([Posting(principal, conversation, message, replies)])
+    return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 
 def _posted_before(conversation: Conversation, client_id: uuid.UUID) -> Posted | None:

@@ -6,9 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    initial = True
-
     dependencies = [
+        ('external', '0006_authenticators'),
         ('accounts', '0001_initial'),
         ('conversations', '0006_tool_calls'),
     ]

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from conversations import actions
 from conversations.actions import Spoken
-from conversations.models import Message
+from conversations.actions.access import lock_conversation
+from conversations.actions.conversations import new_conversation
+from conversations.models import Conversation, Message
 from external.models import Completion
 from external.openai.dialogue import digest, instructions
-from external.openai.placing import Place, find_place
+from external.openai.placing import WRITE, Place, find_place
 from external.openai.requests import ChatRequest
 
 NEW = "new"  # as the name of a conversation: always another one
@@ -36,9 +39,9 @@ def place_request(principal: Principal, request: ChatRequest, header: str) -> As
     identifier = _identifier(named)
     thread = "" if identifier or named == NEW else named[:200]
     dialogue = request.dialogue
-    if not instructions(dialogue)[1]:
-        detail = "The messages hold nothing but instructions: say something too."
-        raise Invalid(detail, errors=[FieldProblem("/messages", detail, "missing")])
+    if not instructions(dialogue)[1] or dialogue[-1].role == "assistant":
+        detail = "The last message must be somebody's to whom the model replies."
+        raise Invalid(detail, errors=[FieldProblem("/messages", detail, "nothing_to_answer")])
     place = find_place(principal, dialogue, identifier, thread, begins=named == NEW)
     return Asking(principal, request, dialogue, place, thread)
 
@@ -48,29 +51,36 @@ def ask(asking: Asking, reply_id: uuid.UUID) -> Message:
     """Store what is new of the dialogue and queue the reply."""
     principal, place = asking.principal, asking.place
     system, _ = instructions(asking.dialogue)
-    model = asking.request.model
-    if place.conversation is None:
-        actions.start_conversation(principal, system=system, conversation_id=place.conversation_id)
-    elif system and system != place.conversation.system:
-        actions.update_conversation(principal, place.conversation_id, system=system)
     posted = actions.post_dialogue(
         principal,
-        place.conversation_id,
+        _conversation(principal, place, system),
         place.new,
         parent=place.parent,
         reply_id=reply_id,
-        model=model,
+        model=asking.request.model,
         params=asking.request.params,
     )
     assert posted.reply
-    Completion.objects.create(
+    completion = Completion(
         workspace=principal.workspace,
         reply=posted.reply,
         asker=principal.author,
         thread=asking.thread,
         digest=digest(*instructions(asking.dialogue)),
     )
+    rows.insert([completion])
     return posted.reply
+
+
+def _conversation(principal: Principal, place: Place, system: str) -> Conversation:
+    """Locked, with the instructions of this request; or a new one."""
+    if place.conversation is None:
+        principal.require(WRITE)
+        return new_conversation(principal, system=system, conversation_id=place.conversation_id)
+    conversation = lock_conversation(principal, place.conversation_id, WRITE)
+    if system and system != conversation.system:
+        return actions.update_conversation(principal, place.conversation_id, system=system)
+    return conversation
 
 
 def _identifier(named: str) -> str:

@@ -1,6 +1,10 @@
 """The `openai` package, unchanged, and plain HTTP against `/v1/`: what is answered, and what is kept of it."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from tests.running import Chatcore
+from tests.running import ROOT, Chatcore
 from tests.upstreams.plans import ToolCall
 from tests.upstreams.server import Upstream
 
@@ -202,7 +206,9 @@ def test_nothing_is_kept_of_what_shall_not_be_stored(
         assert http.get("/api/v1/conversations/").json()["results"][:1] == before
         calls = http.get("/api/v1/usage/", params={"model": model}).json()["results"]
     assert answer.choices[0].message.content == text == "Secret"
-    assert [call["output_tokens"] for call in calls if call["purpose"] == "reply" and not call["message"]] == [2, 2]
+    assert [
+        call["output_tokens"] for call in calls if call["purpose"] == "reply" and not call["message"]
+    ] == [2, 2]
     assert not answer.metadata  # type: ignore[attr-defined]
 
 
@@ -280,6 +286,7 @@ def test_the_models_are_those_one_may_use(client: openai.OpenAI) -> None:
         ),
         ("POST", "/v1/chat/completions", b'{"x": "' + b"y" * 1_100_000 + b'"}', 413),
     ],
+    ids=range(9),
 )
 def test_what_cannot_be_answered_is_refused_in_words(
     one: Chatcore, method: str, path: str, body: bytes, status: int
@@ -306,3 +313,15 @@ def test_a_client_that_leaves_loses_nothing(one: Chatcore) -> None:
         whole = http.get(f"/api/v1/replies/{reply}/events", timeout=60).text
     assert "reply.completed" in whole
     assert tree_of(one, conversation)[-1]["text"].endswith("word199 ")
+
+
+def test_the_guide_s_program_runs(one: Chatcore) -> None:
+    [program] = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs/openai.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    environment = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_KEY": one.key, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("You said: What is new?\nYou said: And then?")

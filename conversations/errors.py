@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chatcore.errors import Conflict, Invalid, TooLarge
+from chatcore.errors import Conflict, Invalid, TooLarge, TooMany
 
 
 class NotAReply(Invalid):
@@ -39,6 +39,12 @@ class NothingSaid(Invalid):
     """This reply ended before its first word, so there is nothing to continue. Try it again."""
 
     code: ClassVar[str] = "nothing_said"
+
+
+class TooManyReplies(TooMany):
+    """This integration has as many replies under way as it may have at once. Ask again when one has ended."""
+
+    code: ClassVar[str] = "too_many_replies"
 
 
 class NoModel(Invalid):

@@ -18,6 +18,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
+from external.models import IntakeMessage
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
@@ -63,7 +64,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
+    """What the addresses name: a conversation with a question in it that came from outside, a reply to that which failed, one that is
     compared with another, the workspace's own model with the way to reach it, and a budget.
     """
 
@@ -97,6 +98,8 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
+    gateway = make_key_principal(owner).integration
+    IntakeMessage.objects.create(message=message, integration=gateway, source="api", strategy="mapped")
     return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
 
 
@@ -108,6 +111,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    of_integrations: bool = False  # a person may not
 
     @property
     def is_of_somebody(self) -> bool:
@@ -182,6 +186,20 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "post_external_message": Route(
+        "POST",
+        "intake/messages",
+        202,
+        {"content": "Disk 93 % full", "conversation": "<conversation>"},
+        of_integrations=True,
+    ),
+    "post_batch": Route(
+        "POST",
+        "intake/batches",
+        body={"items": [{"content": "Disk 93 % full"}]},
+        of_integrations=True,
+    ),
+    "read_external_message": Route("GET", "intake/messages/<message>/"),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),

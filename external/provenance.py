@@ -39,6 +39,11 @@ def first_messages(
     return {row.external_id: (row, replies.get(row.message_id)) for row in known if row.external_id}
 
 
+def came_from_outside(messages: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    found = IntakeMessage.objects.filter(message__in=list(messages))
+    return set(found.values_list("message_id", flat=True))
+
+
 def find_message(principal: Principal, message_id: uuid.UUID) -> tuple[IntakeMessage, Message | None]:
     """The message with the newest reply to it, if the principal's integration sent it or its user reads it.
 

@@ -4,7 +4,6 @@ Django calls each of them in a thread, twice for each request, which takes longe
 do is the same; only how an asynchronous server calls them differs.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -24,18 +23,19 @@ from django.middleware.security import SecurityMiddleware
 class OnLoop:
     """Before a middleware of Django's, whose methods must not wait for anything."""
 
-    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+    get_response: Any
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         early: HttpResponseBase | None = None
         if begin := getattr(self, "process_request", None):
             early = begin(request)
-        response = early or await self.get_response(request)
+        response: HttpResponseBase = early or await self.get_response(request)
         return await self.finish(request, response)
 
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        end = getattr(self, "process_response", None)
-        return end(request, response) if end else response
+        if end := getattr(self, "process_response", None):
+            response = end(request, response)
+        return response
 
 
 class Security(OnLoop, SecurityMiddleware):
@@ -66,8 +66,9 @@ class Common(OnLoop, CommonMiddleware):
 class Csrf(OnLoop, CsrfViewMiddleware):
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
-        if self.async_mode:  # type: ignore[attr-defined]
-            self.process_view = self._process_view_later  # type: ignore[method-assign]
+        if self.async_mode:
+            later: Any = self._process_view_later
+            self.process_view = later  # type: ignore[method-assign]
 
     async def _process_view_later(
         self, request: HttpRequest, callback: Any, args: Any, kwargs: Any

@@ -4,6 +4,7 @@ Django calls each of them in a thread, twice for each request, which takes longe
 do is the same; only how an asynchronous server calls them differs.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -33,16 +34,16 @@ class OnLoop:
         return await self.finish(request, response)
 
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if end := getattr(self, "process_response", None):
-            response = end(request, response)
-        return response
+        end: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase] | None
+        end = getattr(self, "process_response", None)
+        return end(request, response) if end else response
 
 
 class Security(OnLoop, SecurityMiddleware):
     pass
 
 
-class ContentPolicy(OnLoop, CSPMiddleware):  # type: ignore[misc]  # django-csp has no types
+class ContentPolicy(OnLoop, CSPMiddleware):
     pass
 
 
@@ -50,8 +51,7 @@ class Session(OnLoop, SessionMiddleware):
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """A changed session is written to the database."""
         if request.session.modified:
-            saved: Any = await sync_to_async(self.process_response)(request, response)  # type: ignore[arg-type]
-            return saved
+            return await sync_to_async(super().process_response)(request, response)
         return await super().finish(request, response)
 
 
@@ -89,8 +89,7 @@ class Messages(OnLoop, MessageMiddleware):
         """Messages that were read or added are kept in a cookie or the session."""
         messages = getattr(request, "_messages", None)
         if messages is not None and (messages.used or messages.added_new):
-            kept: Any = await sync_to_async(self.process_response)(request, response)  # type: ignore[arg-type]
-            return kept
+            return await sync_to_async(super().process_response)(request, response)
         return response
 
 

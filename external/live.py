@@ -6,7 +6,6 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from chatcore.accounts.ninja import PrincipalAuth
-from chatcore.accounts.principals import Principal
 from chatcore.offload import in_request
 from conversations.responding import MODES
 from external import batches, idempotency

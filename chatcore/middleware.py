@@ -5,7 +5,7 @@ do is the same; only how an asynchronous server calls them differs.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from csp.middleware import CSPMiddleware
@@ -51,7 +51,8 @@ class Session(OnLoop, SessionMiddleware):
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """A changed session is written to the database."""
         if request.session.modified:
-            return await sync_to_async(super().process_response)(request, response)
+            end: Any = super().process_response  # takes streams too, whatever its types say
+            return cast(HttpResponseBase, await sync_to_async(end)(request, response))
         return await super().finish(request, response)
 
 
@@ -89,7 +90,8 @@ class Messages(OnLoop, MessageMiddleware):
         """Messages that were read or added are kept in a cookie or the session."""
         messages = getattr(request, "_messages", None)
         if messages is not None and (messages.used or messages.added_new):
-            return await sync_to_async(super().process_response)(request, response)
+            end: Any = super().process_response  # takes streams too, whatever its types say
+            return cast(HttpResponseBase, await sync_to_async(end)(request, response))
         return response
 
 

@@ -8,10 +8,13 @@ class ExternalConfig(AppConfig):
     def ready(self) -> None:
         from chatcore.accounts import authenticators, constraints
         from chatcore.processes.worker import register_service
+        from conversations.outside import register_outside
         from external.authenticators.identifying import identify
+        from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock
         from external.threads import thread_of
 
         authenticators.register("external", identify)
         constraints.register_threads(thread_of)
+        register_outside(came_from_outside)
         register_service(ScheduleClock)

@@ -20,7 +20,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, Schedule
+from external.models import Authenticator, Identity, IntakeMessage, Schedule
 from external.schedules import actions as schedules
 from tests.factories import (
     make_attachment,
@@ -73,8 +73,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
-    one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
+    to that which failed, and one that is compared with another.
     """
 
     @property
@@ -121,6 +121,8 @@ def make_place(owner: Principal) -> Place:
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
+    origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
+    IntakeMessage.objects.create(message=message, **origin)
     return Place(
         conversation=conversation,
         message=message,
@@ -163,6 +165,7 @@ class Route:
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
     file: tuple[str, bytes] | None = None
+    of_integrations: bool = False  # a person may not
 
     @property
     def is_of_somebody(self) -> bool:
@@ -256,6 +259,20 @@ ROUTES = {
     "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
     "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
     "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
+    "post_external_message": Route(
+        "POST",
+        "intake/messages",
+        202,
+        {"content": "Disk 93 % full", "conversation": "<conversation>"},
+        of_integrations=True,
+    ),
+    "post_batch": Route(
+        "POST",
+        "intake/batches",
+        body={"items": [{"content": "Disk 93 % full"}]},
+        of_integrations=True,
+    ),
+    "read_external_message": Route("GET", "intake/messages/<message>/"),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chatcore.errors import Conflict, Invalid
+from chatcore.errors import Conflict, Invalid, TooMany
 
 
 class NotAReply(Invalid):
@@ -33,6 +33,12 @@ class AlreadyFinished(Conflict):
     """The reply has already finished."""
 
     code: ClassVar[str] = "reply_finished"
+
+
+class TooManyReplies(TooMany):
+    """This integration has as many replies under way as it may have at once. Ask again when one has ended."""
+
+    code: ClassVar[str] = "too_many_replies"
 
 
 class NoModel(Invalid):

@@ -6,10 +6,12 @@ class ExternalConfig(AppConfig):
     label = "external"
 
     def ready(self) -> None:
-        from chatcore.accounts import authenticators
+        from chatcore.accounts import authenticators, constraints
         from chatcore.processes.worker import register_service
         from external.authenticators.identifying import identify
         from external.schedules.service import ScheduleClock
+        from external.threads import thread_of
 
         authenticators.register("external", identify)
+        constraints.register_threads(thread_of)
         register_service(ScheduleClock)

@@ -83,6 +83,7 @@ PLACES = (
     "deployment",
     "budget",
     "integration",
+    "key",
     "authenticator",
     "person",
     "identity",
@@ -108,6 +109,7 @@ def make_place(owner: Principal) -> Place:
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
     integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
+    key = integration.keys.first() or keys.mint(integration)[0]
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
@@ -121,6 +123,7 @@ def make_place(owner: Principal) -> Place:
         deployment=deployment,
         budget=budget,
         integration=integration,
+        key=key,
         authenticator=authenticator,
         person=person,
         identity=identity,
@@ -223,6 +226,18 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_integrations": Route("GET", "integrations/"),
+    "create_integration": Route(
+        "POST", "integrations/", 201, {"name": "Disk alerts", "grants": ["models:use"], "acts_as": None}
+    ),
+    "read_integration": Route("GET", "integrations/<integration>/"),
+    "change_integration": Route("PATCH", "integrations/<integration>/", body={"enabled": True}),
+    "remove_integration": Route("DELETE", "integrations/<integration>/", 204),
+    "list_keys": Route("GET", "integrations/<integration>/keys/"),
+    "create_key": Route("POST", "integrations/<integration>/keys/", 201, {"expires_at": None}),
+    "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
+    "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
+    "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),

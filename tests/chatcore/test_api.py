@@ -35,6 +35,13 @@ COMPONENTS = {
     "EventFrame",
     "EventPage",
     "EventQuery",
+    "Integration",
+    "IntegrationChanges",
+    "IntegrationConstraints",
+    "IntegrationPage",
+    "Key",
+    "KeyPage",
+    "MadeKey",
     "Identity",
     "IdentityChanges",
     "IdentityPage",
@@ -47,6 +54,8 @@ COMPONENTS = {
     "NewAuthenticator",
     "NewBudget",
     "NewConversation",
+    "NewIntegration",
+    "NewKey",
     "NewDeployment",
     "NewIdentity",
     "NewMessage",
@@ -64,6 +73,7 @@ COMPONENTS = {
     "Receipt",
     "ReceiptPage",
     "Refreshed",
+    "Rotation",
     "Schedule",
     "ScheduleChanges",
     "SchedulePage",
@@ -131,7 +141,8 @@ def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None
     assert described == routed
     assert {found["operationId"] for _, _, found in operations(document)} == set(ROUTES)
     for name, route in ROUTES.items():
-        address = re.sub(r"<\w+>", "{id}", f"/api/v1/{route.path}")
+        address = re.sub(r"<\w+>", "{id}", f"/api/v1/{route.path}", count=1)
+        address = re.sub(r"<(\w+)>", r"{\1}", address)
         assert document["paths"][address][route.method.lower()]["operationId"] == name
 
 

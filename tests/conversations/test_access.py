@@ -74,7 +74,7 @@ def without_instance(answer: Any) -> bytes:
 
 
 def headers_of(answer: Any) -> dict[str, str]:
-    return {name: value for name, value in answer.items() if name != "X-Request-Id"}
+    return {name: value for name, value in answer.items() if name not in ("X-Request-Id", "RateLimit")}
 
 
 def test_nobody_gets_in_without_a_key_or_session(owner: Principal) -> None:
@@ -149,6 +149,16 @@ GRANTS = {
     "acknowledge": "messages:read",
     "read_presence": "conversations:read",
     "list_receipts": "messages:read",
+    "list_integrations": "integrations:manage",
+    "create_integration": "integrations:manage",
+    "read_integration": "integrations:manage",
+    "change_integration": "integrations:manage",
+    "remove_integration": "integrations:manage",
+    "list_keys": "integrations:manage",
+    "create_key": "integrations:manage",
+    "rotate_key": "integrations:manage",
+    "read_key": "integrations:manage",
+    "revoke_key": "integrations:manage",
     "list_usage": "usage:read",
     "summarise_usage": "usage:read",
     "list_budgets": "budgets:read",

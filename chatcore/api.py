@@ -32,6 +32,7 @@ from conversations import comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
+from external.authenticators import rest as authenticators
 from external.identities import rest as identities
 from external.schedules import rest as schedules
 
@@ -129,6 +130,7 @@ resources: list[URLPattern] = [
     *_kept("schedules", schedules.ScheduleViewSet),
     path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
+    *_kept("authenticators", authenticators.AuthenticatorViewSet),
     path("", missing),
 ]
 
@@ -180,6 +182,7 @@ TAGS = {
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
     "schedules": "Messages that an integration posts by the clock, and what became of them.",
 }

@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import prefetch_related_objects
 
 from chatcore.llm.types import ModelRequest, Role, ToolCall, Turn
+from conversations import outside
 from conversations.claims import Claim
-from conversations.models import Message, Summary
+from conversations.models import Conversation, Message, Summary
 
 MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
@@ -81,15 +82,23 @@ def read_context(claim: Claim) -> Context:
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
     prefetch_related_objects([message for message in path if message.integration_id], "integration")
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
+    instructions = _instructions(conversation, path)
     context = Context(
-        instructions=conversation.system,
+        instructions=instructions,
         summary="",
         said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
-        room=window * CHARACTERS_PER_TOKEN - len(conversation.system),
+        room=window * CHARACTERS_PER_TOKEN - len(instructions),
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
     )
     return _with_summary(context) if context.too_old() else context
+
+
+def _instructions(conversation: Conversation, path: Sequence[Message]) -> str:
+    """What every reply follows, and a warning where somebody from outside takes part."""
+    foreign = [message.id for message in path if message.author == Message.Author.INTEGRATION]
+    notes = (conversation.system, outside.NOTE if outside.from_outside(foreign) else "")
+    return "\n\n".join(note for note in notes if note.strip())
 
 
 def _with_summary(context: Context) -> Context:

@@ -6,7 +6,13 @@ class ExternalConfig(AppConfig):
     label = "external"
 
     def ready(self) -> None:
+        from chatcore.accounts import authenticators
         from chatcore.processes.worker import register_service
+        from conversations.outside import register_outside
+        from external.authenticators.identifying import identify
+        from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock
 
+        authenticators.register("external", identify)
+        register_outside(came_from_outside)
         register_service(ScheduleClock)

@@ -4,6 +4,7 @@ import functools
 import json
 import uuid
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest
@@ -12,17 +13,19 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from chatcore.accounts import keys
-from chatcore.accounts.models import Integration, User
+from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Identity, Schedule
+from external.models import IntakeMessage
+from external.models import Authenticator, Identity, Schedule
 from external.schedules import actions as schedules
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
+SECRET = "whsec_" + "c2VjcmV0" * 4
 
 
 class _Handler(ClientHandler):
@@ -65,23 +68,12 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 @dataclass(frozen=True)
 class Place:
-    """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, a budget, a member,
-    an identity and a schedule.
+    """What the addresses name: a conversation with a question in it that came from outside, a reply to that which failed, one that is
+    compared with another, the workspace's own model with the way to reach it, and a budget.
+class Place(SimpleNamespace):
+    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
+    one that is compared with another.
     """
-
-    conversation: Conversation
-    message: Message
-    reply: Message
-    candidate: Message
-    model: Model
-    provider: Provider
-    deployment: Deployment
-    budget: Budget
-    person: User
-    identity: Identity
-    schedule: Schedule
-    integration: Integration
 
     @property
     def ids(self) -> dict[str, str]:
@@ -95,10 +87,11 @@ PLACES = (
     "provider",
     "deployment",
     "budget",
+    "integration",
+    "authenticator",
     "person",
     "identity",
     "schedule",
-    "integration",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -114,23 +107,30 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
+    gateway = make_key_principal(owner).integration
+    IntakeMessage.objects.create(message=message, integration=gateway, source="api", strategy="mapped")
+    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
     person = conversation.owner
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
+    authenticator, _ = Authenticator.objects.get_or_create(
+        integration=schedule.integration, name="Own", kind="signature", defaults={"secret": SECRET}
+    )
     return Place(
-        conversation,
-        message,
-        reply,
-        candidate,
-        model,
-        provider,
-        deployment,
-        budget,
-        person,
-        identity,
-        schedule,
-        schedule.integration,
+        conversation=conversation,
+        message=message,
+        reply=reply,
+        candidate=candidate,
+        model=model,
+        provider=provider,
+        deployment=deployment,
+        budget=budget,
+        integration=schedule.integration,
+        authenticator=authenticator,
+        person=person,
+        identity=identity,
+        schedule=schedule,
     )
 
 
@@ -154,6 +154,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    of_integrations: bool = False  # a person may not
 
     @property
     def is_of_somebody(self) -> bool:
@@ -228,6 +229,20 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "post_external_message": Route(
+        "POST",
+        "intake/messages",
+        202,
+        {"content": "Disk 93 % full", "conversation": "<conversation>"},
+        of_integrations=True,
+    ),
+    "post_batch": Route(
+        "POST",
+        "intake/batches",
+        body={"items": [{"content": "Disk 93 % full"}]},
+        of_integrations=True,
+    ),
+    "read_external_message": Route("GET", "intake/messages/<message>/"),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),
@@ -235,6 +250,16 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_authenticators": Route("GET", "authenticators/"),
+    "add_authenticator": Route(
+        "POST",
+        "authenticators/",
+        201,
+        {"integration": "<integration>", "name": "Another", "kind": "signature", "secret": SECRET},
+    ),
+    "read_authenticator": Route("GET", "authenticators/<authenticator>/"),
+    "change_authenticator": Route("PATCH", "authenticators/<authenticator>/", body={"enabled": True}),
+    "remove_authenticator": Route("DELETE", "authenticators/<authenticator>/", 204),
     "list_identities": Route("GET", "identities/"),
     "add_identity": Route(
         "POST", "identities/", 201, {"user": "<person>", "channel": "sms", "value": "+43 660 7654321"}

@@ -19,8 +19,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import IntakeMessage
-from external.models import Authenticator, Identity, Schedule
+from external.models import Authenticator, Identity, IntakeMessage, Schedule
 from external.schedules import actions as schedules
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
@@ -66,13 +65,9 @@ def session_client(owner: Principal, **options: Any) -> Client:
     return client
 
 
-@dataclass(frozen=True)
-class Place:
-    """What the addresses name: a conversation with a question in it that came from outside, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
-    one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
+    to that which failed, and one that is compared with another.
     """
 
     @property
@@ -92,6 +87,7 @@ PLACES = (
     "person",
     "identity",
     "schedule",
+    "clock",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -107,16 +103,16 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    gateway = make_key_principal(owner).integration
-    IntakeMessage.objects.create(message=message, integration=gateway, source="api", strategy="mapped")
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
     person = conversation.owner
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
+    integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
     authenticator, _ = Authenticator.objects.get_or_create(
-        integration=schedule.integration, name="Own", kind="signature", defaults={"secret": SECRET}
+        integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
+    origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
+    IntakeMessage.objects.create(message=message, **origin)
     return Place(
         conversation=conversation,
         message=message,
@@ -126,11 +122,12 @@ def make_place(owner: Principal) -> Place:
         provider=provider,
         deployment=deployment,
         budget=budget,
-        integration=schedule.integration,
+        integration=integration,
         authenticator=authenticator,
         person=person,
         identity=identity,
         schedule=schedule,
+        clock=schedule.integration,
     )
 
 
@@ -276,7 +273,7 @@ ROUTES = {
             "name": "Evening",
             "content": "Good night.",
             "cron": "0 22 * * *",
-            "integration": "<integration>",
+            "integration": "<clock>",
         },
     ),
     "read_schedule": Route("GET", "schedules/<schedule>/"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jwt
 import pytest
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chatcore.accounts.models import Membership, User
@@ -39,9 +39,9 @@ def test_the_table_says_what_happens_in_every_combination(people: People) -> Non
     for case in cases():
         place, rule = next((place, rule) for place, rule in enumerate(table) if rule.fits(case))
         used.add(place)
-        with transaction.atomic():
-            outcome = people.outcome(keys[case["Acts as"], case["Rights"]], people.selectors(case, token))
-            transaction.set_rollback(True)
+        outcome = people.outcome(keys[case["Acts as"], case["Rights"]], people.selectors(case, token))
+        if outcome == "guest":
+            Membership.objects.get(role="guest").user.delete()
         if outcome != rule.outcome:
             wrong.append((case, rule.outcome, outcome))
     assert wrong == []

@@ -74,7 +74,11 @@ def test_order_is_kept_within_a_conversation(client: Client) -> None:
 
 
 def test_all_or_nothing_stores_nothing_and_points_at_what_is_wrong(client: Client) -> None:
-    fine, empty, unknown = {"content": "Fine"}, {"content": " "}, {"content": "x", "respond": {"model": "nobody"}}
+    fine, empty, unknown = (
+        {"content": "Fine"},
+        {"content": " "},
+        {"content": "x", "respond": {"model": "nobody"}},
+    )
     for items, pointers in (
         ([fine, unknown, empty], ["/items/1/respond/model", "/items/2/content"]),
         ([fine, {"content": 1}], ["/items/1/content"]),

@@ -61,13 +61,17 @@ def test_a_message_is_stored_with_everything_it_brings(client: Client, owner: Pr
     assert str(conversation.active_leaf_id) == body["reply"]["id"]
     assert conversation.owner == owner.user
     assert Member.objects.get(conversation=conversation).unread == 1
-    kinds = Event.objects.filter(conversation_id=conversation.id).order_by("id").values_list("type", flat=True)
+    kinds = (
+        Event.objects.filter(conversation_id=conversation.id).order_by("id").values_list("type", flat=True)
+    )
     assert list(kinds) == ["conversation.created", "message.created", "reply.queued"]
     assert Message.objects.get(id=body["reply"]["id"]).params == {"temperature": 0.2}
     assert ProcrastinateJob.objects.get().args == {"reply_id": body["reply"]["id"]}
 
     origin = client.get(body["status_url"]).json()
-    known = {name: origin[name] for name in ("source", "strategy", "external_id", "thread", "hops", "metadata")}
+    known = {
+        name: origin[name] for name in ("source", "strategy", "external_id", "thread", "hops", "metadata")
+    }
     assert known == {
         "source": "api",
         "strategy": "mapped",
@@ -192,7 +196,9 @@ def test_what_cannot_be_held_is_refused_at_its_field(client: Client, fields: Any
     assert stored() == before
 
 
-@pytest.mark.parametrize("raw", [b'{"content": "\\ud800"}', b'{"content": "\xff"}', b"[]", b"{", b'{"content": NaN}'])
+@pytest.mark.parametrize(
+    "raw", [b'{"content": "\\ud800"}', b'{"content": "\xff"}', b"[]", b"{", b'{"content": NaN}']
+)
 def test_what_is_no_message_is_refused(client: Client, raw: bytes) -> None:
     assert send(client, "POST", MESSAGES, raw).status_code in (400, 422)
     assert not Message.objects.exists()

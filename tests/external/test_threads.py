@@ -100,7 +100,9 @@ def test_idle_conversations_are_archived_and_begun_anew(owner: Principal) -> Non
 
     tidy(NOW)
 
-    assert set(Member.objects.filter(archived_at__isnull=False).values_list("conversation", flat=True)) == {first}
+    assert set(Member.objects.filter(archived_at__isnull=False).values_list("conversation", flat=True)) == {
+        first
+    }
     assert Event.objects.filter(conversation_id=first).latest("id").payload["changed"] == ["archived"]
     assert archive_idle(policy_of(sender), NOW) == 0
     assert conversations(sender, "Two") != [first]

@@ -6,8 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections
+
+from chatcore.security.addresses import openings
 
 OLDEST_POSTGRES = 15
 
@@ -43,6 +46,15 @@ def secret_of_external_database(**_: Any) -> list[CheckMessage]:
             id="chatcore.W001",
         )
     ]
+
+
+@register(Tags.security)
+def outbound_allow(**_: Any) -> list[CheckMessage]:
+    try:
+        openings()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), hint="See docs/outbound.md.", id="chatcore.E005")]
+    return []
 
 
 @register(Tags.database)

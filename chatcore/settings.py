@@ -227,6 +227,9 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+# --- Addresses from outside: see docs/outbound.md ---------------------------------------------------------------
+OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW")
+
 # --- Replies -------------------------------------------------------------------------------------------------
 MAX_TEXT_LENGTH = env.integer("MAX_TEXT_LENGTH", 32_000)
 REPLY_CONCURRENCY = env.integer("REPLY_CONCURRENCY", 200)

@@ -30,6 +30,8 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external.webhooks import live as webhooks_live
+from external.webhooks import rest as webhooks
 
 PREFIX = "/api/v1/"
 
@@ -61,6 +63,7 @@ live = NinjaAPI(
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
+live.add_router("", webhooks_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -120,6 +123,9 @@ resources: list[URLPattern] = [
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
+    *_kept("webhooks", webhooks.WebhookViewSet),
+    path("webhooks/<uuid:id>/deliveries/", webhooks.DeliveryViewSet.as_view({"get": "list"})),
+    path("deliveries/<uuid:id>/", webhooks.DeliveryViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -170,6 +176,8 @@ TAGS = {
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "webhooks": "Addresses that are told what happens, signed and at least once. See docs/webhooks.md.",
+    "deliveries": "What is on its way to webhooks, was delivered, or was given up, with every attempt.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

@@ -18,6 +18,8 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
+from external.models import Delivery, Webhook
+from tests.external.factories import make_delivery, make_webhook
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
@@ -64,7 +66,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
+    compared with another, the workspace's own model with the way to reach it, a budget, and a webhook with what it was told.
     """
 
     conversation: Conversation
@@ -75,6 +77,8 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    webhook: Webhook
+    delivery: Delivery
 
     @property
     def ids(self) -> dict[str, str]:
@@ -82,7 +86,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "webhook", "delivery")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +101,19 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    delivery = make_delivery(make_webhook(owner), message=message.id, conversation=conversation.id)
+    return Place(
+        conversation,
+        message,
+        reply,
+        candidate,
+        model,
+        provider,
+        deployment,
+        budget,
+        delivery.webhook,
+        delivery,
+    )
 
 
 @dataclass(frozen=True)
@@ -189,6 +205,21 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_webhooks": Route("GET", "webhooks/"),
+    "add_webhook": Route(
+        "POST", "webhooks/", 201, {"url": "https://hooks.example.com/", "types": ["message.*"]}
+    ),
+    "read_webhook": Route("GET", "webhooks/<webhook>/"),
+    "change_webhook": Route("PATCH", "webhooks/<webhook>/", body={"payload": "thin"}),
+    "remove_webhook": Route("DELETE", "webhooks/<webhook>/", 204),
+    "challenge_webhook": Route("POST", "webhooks/<webhook>/challenge"),
+    "disable_webhook": Route("POST", "webhooks/<webhook>/disable"),
+    "rotate_webhook_secret": Route("POST", "webhooks/<webhook>/rotate"),
+    "redeliver_all": Route("POST", "webhooks/<webhook>/redeliver", body={}),
+    "list_deliveries": Route("GET", "webhooks/<webhook>/deliveries/"),
+    "read_delivery": Route("GET", "deliveries/<delivery>/"),
+    "redeliver": Route("POST", "deliveries/<delivery>/redeliver"),
+    "confirm_delivery": Route("POST", "deliveries/<delivery>/status", 204, {"state": "read"}),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 PREFIX = "whsec_"
@@ -18,10 +19,18 @@ def new_secret() -> str:
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def secrets_at(now: datetime, secret: str, previous: str, rotated_at: datetime | None) -> tuple[str, ...]:
-    """With which is signed at that time, the newest first."""
-    overlaps = previous and rotated_at is not None and now < rotated_at + OVERLAP
-    return (secret, previous) if overlaps else (secret,)
+@dataclass(frozen=True)
+class Signing:
+    """A webhook's secrets. The repr of it may get into a log, so it has none."""
+
+    secret: str = field(repr=False)
+    previous: str = field(default="", repr=False)
+    rotated_at: datetime | None = None
+
+    def keys(self, now: datetime) -> tuple[str, ...]:
+        """With which is signed at that time, the newest first."""
+        overlaps = self.previous and self.rotated_at is not None and now < self.rotated_at + OVERLAP
+        return (self.secret, self.previous) if overlaps else (self.secret,)
 
 
 def headers(message_id: str, body: bytes, now: datetime, keys: Iterable[str]) -> dict[str, str]:

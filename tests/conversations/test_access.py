@@ -156,6 +156,19 @@ GRANTS = {
     "read_budget": "budgets:read",
     "change_budget": "budgets:write",
     "remove_budget": "budgets:write",
+    "list_webhooks": "webhooks:manage",
+    "add_webhook": "webhooks:manage",
+    "read_webhook": "webhooks:manage",
+    "change_webhook": "webhooks:manage",
+    "remove_webhook": "webhooks:manage",
+    "challenge_webhook": "webhooks:manage",
+    "disable_webhook": "webhooks:manage",
+    "rotate_webhook_secret": "webhooks:manage",
+    "redeliver_all": "webhooks:manage",
+    "list_deliveries": "webhooks:manage",
+    "read_delivery": "webhooks:manage",
+    "redeliver": "webhooks:manage",
+    "confirm_delivery": "webhooks:confirm",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

@@ -64,6 +64,7 @@ COMPONENTS = {
     "Redelivery",
     "Refreshed",
     "Sums",
+    "ToolCall",
     "TypingBody",
     "Usage",
     "UsagePage",

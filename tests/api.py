@@ -66,7 +66,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, a budget, and a webhook with what it was told.
+    compared with another, the workspace's own model with the way to reach it, a budget, and a webhook
+    with what it was told.
     """
 
     conversation: Conversation

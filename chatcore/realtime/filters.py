@@ -103,42 +103,59 @@ def register_operator(name: str, is_operand: Callable[[Any], bool], words: str, 
 
 def check(condition: Any, pointer: str = "") -> None:
     """Raises Invalid, which names every place that is not as it must be; pointers begin with `pointer`."""
-    problems: list[FieldProblem] = []
-    nodes = _check(condition, pointer, 1, problems)
-    if nodes > MAX_NODES:
+    checked = _Checked()
+    checked.look_at(condition, pointer, 1)
+    problems = checked.problems
+    if checked.nodes > MAX_NODES:
         problems.insert(0, FieldProblem(pointer, f"A filter has at most {MAX_NODES} conditions.", "too_many"))
     if problems:
         words = "; ".join(f"{found.pointer or 'filter'}: {found.detail}" for found in problems[:3])
         raise Invalid(words, errors=problems[:20])
 
 
-def _check(condition: Any, pointer: str, depth: int, problems: list[FieldProblem]) -> int:
-    """How many conditions there are; what is wrong is added to `problems`."""
+class _Checked:
+    """How many conditions there are, and what is wrong with them."""
 
-    def complain(detail: str, place: str = "") -> int:
-        problems.append(FieldProblem(f"{pointer}{place}", detail, "invalid_filter"))
-        return 1
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.problems: list[FieldProblem] = []
 
-    if depth > MAX_DEPTH:
-        return complain(f"Conditions stand at most {MAX_DEPTH} deep.")
-    if not isinstance(condition, dict):
-        return complain("A condition is an object.")
-    if len(condition) == 1 and (word := next(iter(condition))) in ("all", "any"):
-        parts = condition[word]
+    def look_at(self, condition: Any, pointer: str, depth: int) -> None:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            self._complain(pointer, f"Conditions stand at most {MAX_DEPTH} deep.")
+        elif not isinstance(condition, dict):
+            self._complain(pointer, "A condition is an object.")
+        elif set(condition) in ({"all"}, {"any"}):
+            (word,) = condition
+            self._look_at_parts(condition[word], f"{pointer}/{word}", depth + 1)
+        elif set(condition) == {"not"}:
+            self.look_at(condition["not"], f"{pointer}/not", depth + 1)
+        else:
+            self._look_at_comparison(condition, pointer)
+
+    def _look_at_parts(self, parts: Any, pointer: str, depth: int) -> None:
         if not isinstance(parts, list) or not 0 < len(parts) <= MAX_NODES:
-            return complain(f"A list of 1 to {MAX_NODES} conditions stands here.", f"/{word}")
-        inside = (_check(part, f"{pointer}/{word}/{n}", depth + 1, problems) for n, part in enumerate(parts))
-        return 1 + sum(inside)
-    if set(condition) == {"not"}:
-        return 1 + _check(condition["not"], f"{pointer}/not", depth + 1, problems)
-    operators = set(condition) - {"path"}
-    if len(operators) != 1 or not operators <= _OPERATORS.keys() or "path" not in condition:
-        return complain(f"all, any, not, or a path with one of {', '.join(_OPERATORS)} stands here.")
-    if not isinstance(condition["path"], str) or not _PATH.fullmatch(condition["path"]):
-        return complain("A path is names with dots between them, such as data.author.", "/path")
-    (operator,) = operators
-    is_operand, words, _ = _OPERATORS[operator]
-    return 1 if is_operand(condition[operator]) else complain(f"This must be {words}.", f"/{operator}")
+            self._complain(pointer, f"A list of 1 to {MAX_NODES} conditions stands here.")
+            return
+        for number, part in enumerate(parts):
+            self.look_at(part, f"{pointer}/{number}", depth)
+
+    def _look_at_comparison(self, condition: Mapping[str, Any], pointer: str) -> None:
+        operators = set(condition) - {"path"}
+        if len(operators) != 1 or not operators <= _OPERATORS.keys() or "path" not in condition:
+            words = ", ".join(_OPERATORS)
+            self._complain(pointer, f"all, any, not, or a path with one of {words} stands here.")
+            return
+        if not isinstance(condition["path"], str) or not _PATH.fullmatch(condition["path"]):
+            self._complain(f"{pointer}/path", "A path is names with dots between them, such as data.author.")
+        (operator,) = operators
+        is_operand, words, _ = _OPERATORS[operator]
+        if not is_operand(condition[operator]):
+            self._complain(f"{pointer}/{operator}", f"This must be {words}.")
+
+    def _complain(self, pointer: str, detail: str) -> None:
+        self.problems.append(FieldProblem(pointer, detail, "invalid_filter"))
 
 
 def matches(condition: Condition | None, event: Mapping[str, Any]) -> bool:

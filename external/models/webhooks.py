@@ -121,7 +121,6 @@ class Delivery(models.Model):
     created_at = models.DateTimeField()
 
     objects: ClassVar[DeliveryQuerySet] = DeliveryQuerySet.as_manager()  # type: ignore[assignment]
-    log: "models.Manager[Attempt]"
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -135,7 +134,9 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["webhook", "id"], name="delivery_log"),
             models.Index(
-                fields=["webhook", "due_at"], name="delivery_due", condition=Q(status__in=["pending", "sending"])
+                fields=["webhook", "due_at"],
+                name="delivery_due",
+                condition=Q(status__in=["pending", "sending"]),
             ),
             models.Index(
                 fields=["webhook", "number"],

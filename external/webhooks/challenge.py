@@ -58,9 +58,7 @@ def _waiting(webhook_id: uuid.UUID) -> tuple[Webhook, tuple[str, ...]] | None:
 
 def _body(webhook_id: uuid.UUID, token: str, now: datetime) -> bytes:
     data = {"webhook": str(webhook_id), "challenge": token}
-    return compact(
-        {"type": TYPE, "timestamp": now.isoformat(), "version": FORM, "data": data}
-    ).encode()
+    return compact({"type": TYPE, "timestamp": now.isoformat(), "version": FORM, "data": data}).encode()
 
 
 def is_right(answer: Answer, token: str) -> bool:

@@ -1,7 +1,7 @@
 """Whether what is asked of a webhook can be: its address, its types, its filter."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -17,7 +17,9 @@ _GLOB = re.compile(r"[a-z*][a-z_.*]{0,59}")
 
 def check_fields(fields: Mapping[str, Any]) -> None:
     """Raises Invalid, which names every field that cannot be as it is."""
-    problems = [problem for name, check in _CHECKS.items() if name in fields for problem in check(fields[name])]
+    problems = [
+        problem for name, check in _CHECKS.items() if name in fields for problem in check(fields[name])
+    ]
     if problems:
         raise invalid(problems)
 
@@ -52,4 +54,8 @@ def _filter(condition: Any) -> Iterator[FieldProblem]:
         yield from refusal.errors
 
 
-_CHECKS = {"url": _url, "types": _types, "filter": _filter}
+_CHECKS: Mapping[str, Callable[[Any], Iterator[FieldProblem]]] = {
+    "url": _url,
+    "types": _types,
+    "filter": _filter,
+}

@@ -76,7 +76,7 @@ def _claims(ids: Sequence[uuid.UUID]) -> list[Claim]:
 
 def _webhooks(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, tuple[Webhook, Signing | None]]:
     """With what each signs. None where that cannot be read any more, which is nobody else's trouble."""
-    found = {}
+    found: dict[uuid.UUID, tuple[Webhook, Signing | None]] = {}
     for webhook in Webhook.objects.without_secrets().filter(id__in=ids):
         try:
             signing = Signing(webhook.secret, webhook.previous_secret, webhook.rotated_at)
@@ -103,7 +103,7 @@ def _claim(delivery: Delivery, webhook: Webhook, signing: Signing | None) -> Cla
 
 def release(claims: Iterable[Claim], now: datetime) -> None:
     """Give back what was not sent to its end, to be sent by another worker at once. It is no try."""
-    values = {
+    values: dict[str, Any] = {
         "ids": [claim.id for claim in claims],
         "attempts": [claim.attempt for claim in claims],
         "now": now,

@@ -1,4 +1,4 @@
-"""Writes what came of attempts: the log, when to try again, the health of each webhook, and what 2xx says of messages."""
+"""Writes what came of attempts: the log, when to try again, the health of each webhook, receipts of messages."""
 
 import logging
 import uuid
@@ -107,7 +107,7 @@ def _attempt(outcome: Outcome, next_at: datetime | None) -> Attempt:
 
 
 def _note_health(webhook: Webhook, outcome: Outcome, now: datetime) -> None:
-    """A success forgets what was. A failure of one that was sent before the address was left alone counts no further."""
+    """A success forgets what was. A failure of what was sent before the address was left alone does not count."""
     if outcome.is_success:
         webhook.failures, webhook.failing_since, webhook.held_until = 0, None, None
         return

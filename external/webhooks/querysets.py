@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from chatcore.accounts.principals import Principal
 
 if TYPE_CHECKING:
-    from external.models import Delivery, Webhook
+    pass
 
 _SECRETS = ("secret", "previous_secret")
 

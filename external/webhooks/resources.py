@@ -18,7 +18,9 @@ Types = Annotated[
 ]
 Filter = Annotated[
     dict[str, Any] | None,
-    Field(description="A condition on the event as it travels, see docs/webhooks.md; null: all of these types."),
+    Field(
+        description="A condition on the event as it travels, see docs/webhooks.md; null: all of these types."
+    ),
 ]
 Payload = Annotated[
     Literal["full", "thin"], Field(description="`thin`: ids alone, nothing that was written.")
@@ -40,7 +42,9 @@ class WebhookResource(BaseModel):
     payload: Literal["full", "thin"]
     ordered: bool
     version: int = Field(description="Of the form of what is sent.")
-    integration: uuid.UUID | None = Field(description="Whose key made it: that alone confirms its deliveries.")
+    integration: uuid.UUID | None = Field(
+        description="Whose key made it: that alone confirms its deliveries."
+    )
     status: Literal["pending", "active", "disabled"] = Field(
         description="`pending`: its address has not answered the challenge."
     )
@@ -48,7 +52,9 @@ class WebhookResource(BaseModel):
     challenge_error: str = Field(description="What was wrong with the last answer to the challenge.")
     failures: int = Field(description="In a row, since something was delivered.")
     failing_since: datetime | None
-    held_until: datetime | None = Field(description="Nothing is sent before that: it failed, or asked to wait.")
+    held_until: datetime | None = Field(
+        description="Nothing is sent before that: it failed, or asked to wait."
+    )
     rotated_at: datetime | None = Field(
         description="When its secret was replaced; the old one signs for 24 hours more."
     )

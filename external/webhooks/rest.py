@@ -27,7 +27,9 @@ from external.webhooks.resources import (
 STATUSES = get_args(DeliveryResource.model_fields["status"].annotation)
 MADE = "Made. Location is its address, `secret` is shown this once."
 FILTERS = [
-    OpenApiParameter("status", OpenApiTypes.STR, enum=list(STATUSES), description="Only those of this status."),
+    OpenApiParameter(
+        "status", OpenApiTypes.STR, enum=list(STATUSES), description="Only those of this status."
+    ),
     OpenApiParameter("type", OpenApiTypes.STR, description="Only of this type of event."),
     OpenApiParameter("from", OpenApiTypes.STR, description="Made at this time (RFC 3339) or later."),
     OpenApiParameter("to", OpenApiTypes.STR, description="Made before this time."),
@@ -54,7 +56,7 @@ class WebhookViewSet(PrincipalViewSet):
         responses={201: OpenApiResponse(WebhookSecretResource, MADE)},
     )
     def create(self, request: Request) -> Response:
-        """Its address is asked at once with a signed `webhook.challenge`, and is told nothing before it has answered."""
+        """Its address is asked at once by a signed `webhook.challenge`, and told nothing before it has answered."""
         webhook = actions.add_webhook(self.principal, **read_body(NewWebhook, request).given())
         address = f"/api/v1/webhooks/{webhook.id}/"
         body = WebhookSecretResource.of(webhook).model_dump(mode="json")

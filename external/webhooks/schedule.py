@@ -36,7 +36,7 @@ def next_attempt(
     """When to try again after so many failed tries; None when they are used up. Never before `retry_after`."""
     if tries >= len(DELAYS):
         return None
-    delay = DELAYS[tries] * draw(1 - JITTER, 1 + JITTER)
+    delay: timedelta = DELAYS[tries] * draw(1 - JITTER, 1 + JITTER)
     return now + max(delay, retry_after or delay)
 
 
@@ -45,7 +45,8 @@ def hold(failures: int) -> timedelta | None:
     if failures < THRESHOLD:
         return None
     doublings = min(failures - THRESHOLD, 10)
-    return min(FIRST_HOLD * 2**doublings, LONGEST_HOLD)
+    length: timedelta = FIRST_HOLD * 2**doublings
+    return min(length, LONGEST_HOLD)
 
 
 def retry_after(text: str | None, now: datetime) -> timedelta | None:
@@ -55,7 +56,7 @@ def retry_after(text: str | None, now: datetime) -> timedelta | None:
     if text.isascii() and text.isdigit():
         return timedelta(seconds=min(int(text[:12]), LONGEST_RETRY_AFTER.total_seconds()))
     try:
-        moment = parsedate_to_datetime(text)
+        moment: datetime = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -7,6 +7,7 @@ task for all, so that a crowd of answers is a few statements.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 
 from django.conf import settings
@@ -113,10 +114,8 @@ class WebhookSender:
 
     async def _send_forever(self) -> None:
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._due.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                pass
             self._due.clear()
             await self._try(self.take)
 

@@ -134,7 +134,7 @@ def lock_webhook(principal: Principal, webhook_id: uuid.UUID) -> Webhook:
 
 def find_delivery(principal: Principal, delivery_id: uuid.UUID) -> Delivery:
     principal.require(MANAGE)
-    found = Delivery.objects.for_principal(principal).filter(pk=delivery_id).first()
+    found: Delivery | None = Delivery.objects.for_principal(principal).filter(pk=delivery_id).first()
     if found is None:
         raise NotFound
     return found

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from chatcore.accounts.principals import Principal
 
 if TYPE_CHECKING:
-    pass
+    from external.models.webhooks import Delivery, Webhook  # noqa: F401 (named in annotations only)
 
 _SECRETS = ("secret", "previous_secret")
 

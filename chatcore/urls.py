@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("chatcore.accounts.urls")),
     path("", include("chatcore.usage.urls")),
+    path("", include("external.webhooks.urls")),
     path("api/docs", api.docs, name="api_docs"),
     path("api/docs/errors", api.error_pages, name="api_errors"),
     path("api/v1/openapi.json", api.openapi, name="openapi"),

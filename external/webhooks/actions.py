@@ -17,6 +17,7 @@ from external.webhooks import states
 from external.webhooks.checking import check_fields
 from external.webhooks.enqueue import enqueue_challenge
 from external.webhooks.errors import TooManyWebhooks, WebhookInactive
+from external.webhooks.querysets import DeliveryQuerySet
 from external.webhooks.signing import new_secret
 
 MANAGE = "webhooks:manage"
@@ -119,6 +120,14 @@ def redeliver_all(
     statuses = [Delivery.Status.DEAD, *([Delivery.Status.DELIVERED] if delivered else [])]
     ended = Delivery.objects.filter(webhook=webhook_id, status__in=statuses)
     return ended.between(begin, end).update(**_again())
+
+
+def send_again(deliveries: DeliveryQuerySet) -> int:
+    """Staff's choice of deliveries: those that have ended, of active webhooks. Returns how many those are."""
+    ended = deliveries.filter(
+        status__in=[Delivery.Status.DEAD, Delivery.Status.DELIVERED], webhook__status=Webhook.Status.ACTIVE
+    )
+    return ended.update(**_again())
 
 
 def find_webhook(principal: Principal, webhook_id: uuid.UUID) -> Webhook:

@@ -4,6 +4,7 @@ import hmac
 import json
 import secrets
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.utils import timezone
@@ -32,15 +33,20 @@ async def challenge(webhook_id: uuid.UUID) -> bool:
     if waiting is None:
         return False
     webhook, keys = waiting
+    wrong = await ask(webhook, keys)
+    if wrong:
+        await offload(_note_failure, webhook, wrong)
+        return False
+    return await offload(activate, webhook.id, webhook.url, timezone.now())
+
+
+async def ask(webhook: Webhook, keys: Iterable[str]) -> str:
+    """What was wrong with the answer, in words; empty where it was right."""
     token, now = secrets.token_urlsafe(24), timezone.now()
     body = _body(webhook.id, token, now)
-    answer, code = await post(
-        webhook.url, body, signing.headers(f"challenge-{uuid.uuid4()}", body, now, keys)
-    )
-    if answer is not None and is_right(answer, token):
-        return await offload(activate, webhook.id, webhook.url, timezone.now())
-    await offload(_note_failure, webhook, _reason(answer, code))
-    return False
+    headers = signing.headers(f"challenge-{uuid.uuid4()}", body, now, keys)
+    answer, code = await post(webhook.url, body, headers)
+    return "" if answer is not None and is_right(answer, token) else _reason(answer, code)
 
 
 def _waiting(webhook_id: uuid.UUID) -> tuple[Webhook, tuple[str, ...]] | None:

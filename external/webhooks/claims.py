@@ -116,6 +116,10 @@ _READY = """
 select webhook.id from external_webhook webhook
 where webhook.status = 'active' and (webhook.failures >= %(threshold)s) = %(troubled)s
     and (webhook.held_until is null or webhook.held_until <= %(now)s)
+    and not exists (
+        select from accounts_integration integration
+        where integration.id = webhook.integration_id and not integration.enabled
+    )
     and exists (
         select from external_delivery delivery
         where delivery.webhook_id = webhook.id and delivery.status in ('pending', 'sending')

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from chatcore.accounts.principals import Principal
 
@@ -22,16 +22,14 @@ class WebhookQuerySet(QuerySet["Webhook"]):
         return self.defer(*_SECRETS)
 
     def active(self) -> "WebhookQuerySet":
-        return self.filter(status="active")
+        """Those that are told what happens: not those of an integration that is disabled."""
+        return self.filter(Q(integration=None) | Q(integration__enabled=True), status="active")
 
 
 class DeliveryQuerySet(QuerySet["Delivery"]):
     def for_principal(self, principal: Principal) -> "DeliveryQuerySet":
         found = self.filter(webhook__workspace=principal.workspace).select_related("webhook")
         return found.defer(*(f"webhook__{name}" for name in _SECRETS))
-
-    def unfinished(self) -> "DeliveryQuerySet":
-        return self.filter(status__in=["pending", "sending"])
 
     def between(self, begin: datetime | None, end: datetime | None) -> "DeliveryQuerySet":
         """Made at `begin` or later, and before `end`; None leaves that side open."""

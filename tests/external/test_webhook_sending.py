@@ -24,7 +24,7 @@ from external.webhooks.tasks import trim
 from tests.external.factories import make_delivery, make_webhook
 from tests.external.receivers import Receiver, drip, endless, hang, receiving
 from tests.external.sending import claim_all, deliver, send_all
-from tests.factories import make_principal
+from tests.factories import make_key_principal, make_principal
 
 pytestmark = pytest.mark.django_db
 BRIEF = Limits(connect_seconds=5, total_seconds=0.3, max_bytes=sending.KEPT_BYTES, on_excess="cut")
@@ -393,6 +393,20 @@ def test_a_lost_sender_is_in_the_log_and_another_sends_the_same(owner: Principal
     assert record(lost, now + LEASE) == 0, "what it tells too late changes nothing"
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts, delivery.log.count()) == ("delivered", 2, 2)
+
+
+def test_what_a_disabled_integration_has_asked_for_stays_here(owner: Principal) -> None:
+    integration = make_key_principal(owner).integration
+    assert integration
+    webhook = make_webhook(owner, integration=integration)
+    make_delivery(webhook)
+    integration.enabled = False
+    integration.save()
+    assert not claim_all(now_and(seconds=1))
+    assert not Webhook.objects.active().exists()
+    integration.enabled = True
+    integration.save()
+    assert len(claim_all(now_and(seconds=1))) == 1
 
 
 def test_what_is_given_back_is_no_try_and_due_at_once(owner: Principal) -> None:

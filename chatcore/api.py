@@ -30,6 +30,11 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external import live as external_live
+from external import rest as external_rest
+from external.authenticators import rest as authenticators
+from external.identities import rest as identities
+from external.schedules import rest as schedules
 from external.webhooks import live as webhooks_live
 from external.webhooks import rest as webhooks
 
@@ -63,6 +68,7 @@ live = NinjaAPI(
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
+live.add_router("", external_live.router)
 live.add_router("", webhooks_live.router)
 
 
@@ -123,6 +129,11 @@ resources: list[URLPattern] = [
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
+    *_kept("identities", identities.IdentityViewSet),
+    *_kept("schedules", schedules.ScheduleViewSet),
+    path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
+    path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
+    *_kept("authenticators", authenticators.AuthenticatorViewSet),
     *_kept("webhooks", webhooks.WebhookViewSet),
     path("webhooks/<uuid:id>/deliveries/", webhooks.DeliveryViewSet.as_view({"get": "list"})),
     path("deliveries/<uuid:id>/", webhooks.DeliveryViewSet.as_view({"get": "retrieve"})),
@@ -170,12 +181,16 @@ TAGS = {
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
+    "intake": "Messages from outside systems: one or many, each stored once, with where it came from.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
+    "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
+    "schedules": "Messages that an integration posts by the clock, and what became of them.",
     "webhooks": "Addresses that are told what happens, signed and at least once. See docs/webhooks.md.",
     "deliveries": "What is on its way to webhooks, was delivered, or was given up, with every attempt.",
 }
@@ -236,6 +251,8 @@ def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -
         if "$ref" not in answer:
             answer["description"] = answer["description"] or "As asked for."
     for body in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" in body:
+            continue
         reference = json.dumps(body["schema"])
         body["example"] = next(
             schemas[name]["examples"][0] for name in re.findall(r"#/components/schemas/(\w+)", reference)

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('external', '0001_initial'),
+        ('external', '0002_identities'),
     ]
 
     operations = [

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.utils import timezone
+
+from external.models import Delivery
 from external.webhooks.claims import Claim, claim_due
 from external.webhooks.outcomes import record
 from external.webhooks.sending import Outcome, send
@@ -26,3 +29,13 @@ def deliver(now: datetime) -> list[Outcome]:
     outcomes = send_all(claim_all(now), now)
     record(outcomes, now)
     return outcomes
+
+
+def now_and(**later: float) -> datetime:
+    """Now, and so many seconds, hours … later."""
+    return timezone.now() + timedelta(**later)
+
+
+def log_of(delivery: Delivery) -> list[tuple[int | None, str]]:
+    """Status and code of each attempt."""
+    return list(delivery.log.values_list("status", "code"))

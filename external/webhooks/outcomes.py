@@ -53,13 +53,13 @@ def _record(outcomes: Sequence[Outcome], now: datetime) -> list[Outcome]:
     kept = _finish(outcomes, next_at, now)
     ours = [outcome for outcome in outcomes if outcome.claim.id in kept]
     Attempt.objects.bulk_create([_attempt(outcome, next_at[outcome.claim.id]) for outcome in ours])
-    for outcome in ours:
-        if outcome.claim.webhook in webhooks:
-            _note_health(webhooks[outcome.claim.webhook], outcome, now)
     for webhook in webhooks.values():
-        webhook.save(update_fields=["failures", "failing_since", "held_until"])
-    for webhook in webhooks.values():
-        _judge(webhook, [out for out in ours if out.claim.webhook == webhook.id], now)
+        # What an address answered that it has left meanwhile says nothing of the new one.
+        _judge(
+            webhook,
+            [out for out in ours if (out.claim.webhook, out.claim.url) == (webhook.id, webhook.url)],
+            now,
+        )
     return ours
 
 
@@ -123,7 +123,10 @@ def _note_health(webhook: Webhook, outcome: Outcome, now: datetime) -> None:
 
 
 def _judge(webhook: Webhook, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Disable one whose address says that it is gone, or has failed for too long."""
+    """Note its health; disable one whose address says that it is gone, or has failed for too long."""
+    for outcome in outcomes:
+        _note_health(webhook, outcome, now)
+    webhook.save(update_fields=["failures", "failing_since", "held_until"])
     if not webhook.is_active:
         return
     if any(outcome.is_gone for outcome in outcomes):

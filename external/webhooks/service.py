@@ -36,6 +36,7 @@ class WebhookSender:
         self._outcomes: list[Outcome] = []
         self._due = asyncio.Event()
         self._told = asyncio.Event()
+        self._ending = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -45,8 +46,10 @@ class WebhookSender:
 
     async def stop(self, grace: float) -> None:
         """Take no more; what is not answered within the grace goes to another worker."""
-        for task in self._loops[:2]:
-            task.cancel()
+        self._ending.set()
+        self._due.set()
+        if self._loops:  # what they are at in the database is done to its end
+            await asyncio.wait(self._loops[:2], timeout=grace)
         sending = list(self._sending)
         if sending:
             await asyncio.wait(sending, timeout=grace)
@@ -108,16 +111,17 @@ class WebhookSender:
             await self.write()
 
     async def _read_forever(self) -> None:
-        while True:
+        while not self._ending.is_set():
             await self._try(self.read)
-            await asyncio.sleep(READ_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), READ_SECONDS)
 
     async def _send_forever(self) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), LOOK_SECONDS)
+        while not self._ending.is_set():
             self._due.clear()
             await self._try(self.take)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), LOOK_SECONDS)
 
     async def _record_forever(self) -> None:
         while True:

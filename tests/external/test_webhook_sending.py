@@ -12,10 +12,11 @@ from chatcore.realtime.models import Event
 from external.models import Attempt, Delivery, Webhook
 from external.webhooks import schedule
 from external.webhooks.actions import rotate_secret
+from external.webhooks.outcomes import record
 from external.webhooks.tasks import trim
 from tests.external.factories import make_delivery, make_webhook
 from tests.external.receivers import Receiver
-from tests.external.sending import claim_all, deliver, log_of, now_and
+from tests.external.sending import claim_all, deliver, log_of, now_and, send_all
 from tests.factories import make_principal
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +182,19 @@ def test_410_disables_at_once(owner: Principal, receiver: Receiver) -> None:
     assert len(receiver.requests) == 1
     waiting.refresh_from_db()
     assert waiting.attempts == 0
+
+
+def test_a_late_word_of_an_address_it_has_left_is_not_held_against_the_new_one(
+    owner: Principal, receiver: Receiver
+) -> None:
+    webhook = make_webhook(owner, receiver.url)
+    delivery = make_delivery(webhook)
+    receiver.plan(410)
+    outcomes = send_all(claim_all(delivery.due_at), delivery.due_at)
+    Webhook.objects.update(url="https://new.example.com/")
+    record(outcomes, delivery.due_at)
+    webhook.refresh_from_db()
+    assert (webhook.status, webhook.failures) == ("active", 0)
 
 
 def test_five_days_of_nothing_but_failures_disable_with_a_notice(

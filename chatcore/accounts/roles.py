@@ -14,6 +14,7 @@ _CONVERSING = frozenset(
         "models:read",
         "models:use",
         "events:read",
+        "webhooks:confirm",
     }
 )
 

@@ -1,4 +1,4 @@
-"""Tables of external messages: each noun has a module."""
+"""Tables of what comes from outside and of what is told to outside: each noun has a module."""
 
 from external.models.authenticators import Authenticator, KeySet, UsedProof
 from external.models.completions import Completion
@@ -8,10 +8,14 @@ from external.models.messages import IntakeMessage
 from external.models.policies import IntakePolicy
 from external.models.schedules import Schedule, ScheduleRun
 from external.models.threads import Thread
+from external.models.webhooks import Attempt, Delivery, Dispatch, Webhook
 
 __all__ = [
+    "Attempt",
     "Authenticator",
     "Completion",
+    "Delivery",
+    "Dispatch",
     "IdempotencyRecord",
     "Identity",
     "IntakeMessage",
@@ -21,4 +25,5 @@ __all__ = [
     "ScheduleRun",
     "Thread",
     "UsedProof",
+    "Webhook",
 ]

@@ -190,6 +190,19 @@ GRANTS = {
     "change_schedule": "schedules:write",
     "remove_schedule": "schedules:write",
     "list_schedule_runs": "schedules:read",
+    "list_webhooks": "webhooks:manage",
+    "add_webhook": "webhooks:manage",
+    "read_webhook": "webhooks:manage",
+    "change_webhook": "webhooks:manage",
+    "remove_webhook": "webhooks:manage",
+    "challenge_webhook": "webhooks:manage",
+    "disable_webhook": "webhooks:manage",
+    "rotate_webhook_secret": "webhooks:manage",
+    "redeliver_all": "webhooks:manage",
+    "list_deliveries": "webhooks:manage",
+    "read_delivery": "webhooks:manage",
+    "redeliver": "webhooks:manage",
+    "confirm_delivery": "webhooks:confirm",
 }
 # What a key needs to reach the thing at all where that is of another integration.
 REACH = {name: ("integrations:manage",) for name in ROUTES if "schedule" in name}

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
-from chatcore.llm.types import ModelRequest, Role, Turn
+from chatcore.llm.types import ModelRequest, Role, ToolCall, Turn
 from conversations.claims import Claim
 from conversations.models import Message, Summary
 
@@ -106,11 +106,14 @@ def _messages(context: Context) -> list[uuid.UUID]:
 
 
 def _turn(message: Message) -> Turn | None:
-    if not message.text.strip():
+    calls = tuple(ToolCall(**call) for call in message.tool_calls)
+    if message.tool_call:
+        return Turn("tool", message.text, answers=message.tool_call)
+    if not message.text.strip() and not calls:
         return None
     if message.author == Message.Author.INTEGRATION and message.integration:
         return Turn("user", f"[message from {message.integration.name}]\n{message.text}")
-    return Turn(_role(message), message.text)
+    return Turn(_role(message), message.text, calls)
 
 
 def _role(message: Message) -> Role:

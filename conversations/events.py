@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from pydantic import Field
+
 from chatcore.realtime.catalogue import EventBody, SignalBody
 from chatcore.realtime.log import Announcement
 from conversations.models import Conversation, Message
@@ -76,7 +78,12 @@ class ReplyEnded(ReplyState):
 
 
 class ReplyCompleted(ReplyEnded, type="reply.completed"):
-    """The answer is whole."""
+    """The answer is whole. `finish_reason` is stop, length, tool_calls or content_filter; `tool_calls` are what the
+    model wants to be called: `{id, name, arguments}` each.
+    """
+
+    finish_reason: str = ""
+    tool_calls: list[dict[str, str]] = Field(default_factory=list)
 
 
 class ReplyStopped(ReplyEnded, type="reply.stopped"):

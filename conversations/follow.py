@@ -170,6 +170,8 @@ def ending_frame(reply: Message) -> dict[str, Any]:
     }
     if reply.status == Message.Status.FAILED:
         data["error"] = reply.error
+    if reply.status == Message.Status.DONE:
+        data |= {"finish_reason": reply.finish_reason, "tool_calls": reply.tool_calls}
     kind = ENDINGS[Message.Status(reply.status)]
     return {"type": kind, "conversation": str(reply.conversation_id), "data": data}
 

@@ -152,6 +152,7 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
         route=route,
         finish_reason=stream.finish_reason,
         dropped=stream.dropped,
+        tool_calls=stream.calls.whole,
         finished_at=Now(),
         heartbeat_at=None,
     )
@@ -173,7 +174,8 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
 def _ending(stream: ReplyStream, outcome: Outcome, usage: dict[str, Any] | None) -> EventBody:
     whole = stream.claim.state | {"text": stream.text, "usage": usage}
     if outcome.status == Message.Status.DONE:
-        return events.ReplyCompleted(**whole)
+        ends = {"finish_reason": stream.finish_reason, "tool_calls": stream.calls.whole}
+        return events.ReplyCompleted(**whole, **ends)
     if outcome.status == Message.Status.STOPPED:
         return events.ReplyStopped(**whole)
     return events.ReplyFailed(**whole, error=outcome.error)

@@ -61,6 +61,14 @@ class AttemptResource(BaseModel):
         return cls(**{name: known[name] for name in cls.model_fields})
 
 
+class ToolCallResource(BaseModel):
+    """A call the model asks for. `arguments` is the JSON text it wrote, which need not be valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class MessageResource(BaseModel):
     """One node of a conversation's tree. The fields from `model` on tell of replies."""
 
@@ -80,6 +88,8 @@ class MessageResource(BaseModel):
     error: dict[str, Any] | None = Field(description="Why a reply failed: code, detail, retryable.")
     usage: dict[str, Any] | None = Field(description="Tokens as the provider counted them; null is unknown.")
     route: list[AttemptResource] = Field(description="The deployments that were considered, in order.")
+    tool_calls: list[ToolCallResource] = Field(description="What the model wants to be called.")
+    tool_call: str = Field(description="Of a tool's result: the id of its call.")
     dropped: list[str] = Field(description="Parameters its provider does not know: they were left out.")
     finish_reason: str = Field(description="Why the model ended, in the provider's word.")
     started_at: datetime | None

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, Usage
+from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from chatcore.realtime.frames import signal
 from chatcore.realtime.hub import hub
 from conversations.claims import Claim, Progress
@@ -38,6 +38,33 @@ class GrowingText:
 
     def unsent(self) -> str:
         return self.whole[self.sent :]
+
+
+class GrowingCalls:
+    """The tool calls of a reply, as their fragments come."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, ToolCallDelta] = {}
+
+    def take(self, piece: ToolCallDelta) -> None:
+        known = self._calls.get(piece.index, ToolCallDelta(piece.index))
+        self._calls[piece.index] = ToolCallDelta(
+            piece.index,
+            known.id or piece.id,
+            known.name or piece.name,
+            known.arguments + piece.arguments,
+        )
+
+    @property
+    def whole(self) -> list[dict[str, str]]:
+        """`{id, name, arguments}` of each, as a message keeps them."""
+        return [
+            {
+                part: text.translate(_NOT_STORABLE)
+                for part, text in (("id", call.id), ("name", call.name), ("arguments", call.arguments))
+            }
+            for _, call in sorted(self._calls.items())
+        ]
 
 
 class PlaceInLine:
@@ -82,6 +109,7 @@ class ReplyStream:
         self._cancel_timer()
         self.claim = self.line.claim = claim
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
+        self.calls = GrowingCalls()
         self.usage: Usage | None = None
         self.finish_reason = ""
         self.dropped: tuple[str, ...] = ()
@@ -106,6 +134,8 @@ class ReplyStream:
                 self._grow("text", text)
             case ReasoningDelta(text):
                 self._grow("reasoning", text)
+            case ToolCallDelta():
+                self.calls.take(event)
             case Usage():
                 self.usage = event
             case Finished(reason, dropped):

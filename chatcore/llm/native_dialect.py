@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from chatcore.llm import parameters
+from chatcore.llm.chat_messages import chat_message
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.types import ModelRequest
 
@@ -35,10 +36,7 @@ class Dialect:
             **self._options.get("extra_body", {}),
             **params,
             "model": request.model,
-            "messages": [
-                {"role": system if turn.role == "system" else turn.role, "content": turn.text}
-                for turn in request.turns
-            ],
+            "messages": [chat_message(turn, system=system) for turn in request.turns],
             "stream": True,
         }
         if self._options.get("include_usage", True):

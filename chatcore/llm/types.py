@@ -16,20 +16,34 @@ __all__ = [
     "ReasoningDelta",
     "Role",
     "TextDelta",
+    "ToolCall",
     "ToolCallDelta",
     "Turn",
     "Usage",
 ]
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 Purpose: TypeAlias = Literal["reply", "title", "summary"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model wants to be called; `arguments` is the JSON text it wrote, which need not be valid."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
+    """`calls` are an assistant's wishes; a `tool` turn is the result of the call whose id is `answers`."""
+
     role: Role
     text: str
+    calls: tuple[ToolCall, ...] = ()
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)

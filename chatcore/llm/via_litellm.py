@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from chatcore.llm import litellm_process, parameters
 from chatcore.llm.chat_chunks import FINISH_REASONS
+from chatcore.llm.chat_messages import chat_message
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.types import (
@@ -98,7 +99,7 @@ class LitellmProvider:
 
 def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
     """With marks at the end of the instructions and of all that has been said: the next request begins with both."""
-    messages: list[dict[str, Any]] = [{"role": turn.role, "content": turn.text} for turn in request.turns]
+    messages: list[dict[str, Any]] = [chat_message(turn) for turn in request.turns]
     if marked:
         instructions = [message for message in messages if message["role"] == "system"]
         for message in (*instructions[-1:], messages[-1]):

@@ -88,7 +88,7 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
     reply.status = Message.Status.QUEUED
     reply.text = reply.reasoning = reply.finish_reason = ""
     reply.error = reply.usage = reply.stop_requested_at = reply.started_at = reply.finished_at = None
-    reply.route = []
+    reply.route, reply.tool_calls = [], []
     reply.restarts = 0
     reply.save()
     forget_read(reply.id)

@@ -56,6 +56,7 @@ COMPONENTS = {
     "ReceiptPage",
     "Refreshed",
     "Sums",
+    "ToolCall",
     "TypingBody",
     "Usage",
     "UsagePage",

@@ -20,7 +20,6 @@ FETCH = "external.fetch"
 TOTAL_SECONDS = 60.0
 REDIRECTS = 3
 WAITS = (2, 10, 60, 300, 1_800)  # seconds before each further attempt
-UNNAMED = "application/octet-stream"
 
 
 class FetchFailed(ChatcoreError):
@@ -75,20 +74,18 @@ def _begin(fetch_id: uuid.UUID) -> Fetch | None:
         return None
 
 
-@transaction.atomic
 def _keep(waiting: Fetch, answer: outbound.Answer) -> None:
-    """Attached once, however often the job ran."""
-    ours = Fetch.objects.filter(id=waiting.id, status=Fetch.Status.WAITING)
-    if not ours.update(status=Fetch.Status.DONE, authorization="", error=""):
-        return
+    """Attached once, however often the job ran; what a second run has stored is swept with all unsent files."""
     integration = waiting.message.integration
     if integration is None:
         raise NotFound("Its integration is gone.")
     principal = principal_of_integration(integration)
-    said = answer.headers.get("content-type", "").partition(";")[0].strip()
-    media_type = waiting.media_type or said or UNNAMED
+    media_type = waiting.media_type or answer.headers.get("content-type", "").partition(";")[0].strip()
     kept = store(principal, name=waiting.name, media_type=media_type, content=answer.body)
-    attach(waiting.message, [kept], principal)
+    with transaction.atomic():
+        ours = Fetch.objects.filter(id=waiting.id, status=Fetch.Status.WAITING)
+        if ours.update(status=Fetch.Status.DONE, authorization="", error=""):
+            attach(waiting.message, [kept], principal)
 
 
 @transaction.atomic

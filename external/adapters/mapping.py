@@ -91,8 +91,13 @@ def _read_one(given: Map, item: Any) -> Incoming | ChatcoreError:
 
 
 def _joined(where: Any, item: Any) -> str:
+    """Empty where none of its paths finds anything, whatever stands beside them."""
     parts = where if isinstance(where, list) else [where]
-    return " ".join(filter(None, (_text_at(part, item) for part in parts)))
+    texts = [(_text_at(part, item), part.startswith("$")) for part in parts]
+    has_paths = any(is_path for _, is_path in texts)
+    if has_paths and not any(text for text, is_path in texts if is_path):
+        return ""
+    return " ".join(text for text, _ in texts if text)
 
 
 def _text_at(part: str, item: Any) -> str:
@@ -154,8 +159,4 @@ def _listed(where: Any) -> list[tuple[tuple[int, ...], Any]]:
 
 
 def _shown(where: Any) -> str:
-    return _joined_shown(where if isinstance(where, list) else [where])
-
-
-def _joined_shown(parts: list[Any]) -> str:
-    return ", ".join(map(str, parts))
+    return ", ".join(where) if isinstance(where, list) else str(where)

@@ -1,6 +1,7 @@
 """The conversations' jobs by name, enqueued in the transaction of the rows they are about."""
 
 import uuid
+from collections.abc import Iterable
 
 from chatcore import jobs
 from conversations.models import Message
@@ -11,6 +12,12 @@ TITLE = "conversations.title"
 
 def enqueue_answer(reply_id: uuid.UUID) -> None:
     jobs.defer(ANSWER, reply_id=str(reply_id))
+
+
+def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
+    wanted = [{"reply_id": str(reply_id)} for reply_id in reply_ids]
+    if wanted:
+        jobs.defer_many(ANSWER, wanted)
 
 
 def enqueue_title(conversation_id: uuid.UUID) -> None:

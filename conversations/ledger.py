@@ -19,17 +19,24 @@ RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 def reserve_reply(reply: Message, conversation: Conversation) -> None:
     """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
+    reserve_replies([(reply, conversation)])
+
+
+def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
+    """`reserve_reply` for each of them: all of them or none."""
+    spending.reserve(*(_asked(reply, conversation) for reply, conversation in queued))
+
+
+def _asked(reply: Message, conversation: Conversation) -> Asked:
     assert reply.model is not None
-    spending.reserve(
-        Asked(
-            message=reply.id,
-            workspace=reply.workspace_id,
-            user=reply.user_id,
-            integration=reply.integration_id,
-            model=reply.model,
-            input_tokens=lambda: _tokens_to_read(reply, conversation),
-            params=conversation.params | reply.params,
-        )
+    return Asked(
+        message=reply.id,
+        workspace=reply.workspace_id,
+        user=reply.user_id,
+        integration=reply.integration_id,
+        model=reply.model,
+        input_tokens=lambda: _tokens_to_read(reply, conversation),
+        params=conversation.params | reply.params,
     )
 
 

@@ -10,6 +10,7 @@ from django.db.models import Func, QuerySet
 from django.db.models.expressions import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
+from chatcore import rows
 from chatcore.errors import Gone
 from chatcore.realtime import cursors
 from chatcore.realtime.catalogue import EventBody
@@ -35,20 +36,19 @@ class Announcement:
 
 def announce(*announcements: Announcement) -> list[Event]:
     """Write events in the current transaction; publish them to the watchers after its commit."""
-    events = Event.objects.bulk_create(
-        [
-            Event(
-                workspace_id=item.workspace,
-                conversation_id=item.conversation,
-                type=item.body.type,
-                version=item.body.version,
-                actor=item.actor,
-                audience=list(item.audience),
-                payload=item.body.model_dump(mode="json"),
-            )
-            for item in announcements
-        ]
-    )
+    events = [
+        Event(
+            workspace_id=item.workspace,
+            conversation_id=item.conversation,
+            type=item.body.type,
+            version=item.body.version,
+            actor=item.actor,
+            audience=list(item.audience),
+            payload=item.body.model_dump(mode="json"),
+        )
+        for item in announcements
+    ]
+    rows.insert(events, returning=("id", "created_at"))
     transaction.on_commit(lambda: _publish(events), robust=True)
     return events
 

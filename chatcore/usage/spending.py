@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db import connection
@@ -57,8 +58,9 @@ def reserve(*replies: Asked) -> None:
     now = timezone.now()
     budgets: dict[uuid.UUID, Budget] = {}
     wanted: list[tuple[Counter, uuid.UUID, Decimal]] = []
+    hold = cache(_held)  # many replies of one asker are looked up once
     for asked in replies:
-        covering = _held(asked.workspace, asked.user, asked.integration, asked.model.pk)
+        covering = hold(asked.workspace, asked.user, asked.integration, asked.model.pk)
         budgets |= {budget.pk: budget for budget in covering}
         wanted += [
             ((budget.pk, periods.start_of(budget.period, now)), asked.message, amount)

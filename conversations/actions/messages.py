@@ -7,25 +7,21 @@ from itertools import zip_longest
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.ids import just_before, uuid7
 from chatcore.llm.models import Model
-from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.comparisons import begin_comparison, find_models, forget_comparisons
-from conversations.actions.receipts import note_posted, recount_unread
+from conversations.actions.comparisons import find_models, forget_comparisons
+from conversations.actions.posting import Posting, write
+from conversations.actions.receipts import recount_unread
 from conversations.actions.replies import new_reply
-from conversations.enqueue import enqueue_answer
 from conversations.errors import NotEditable, StillRunning
-from conversations.ledger import reserve_reply
 from conversations.models import Conversation, Message
 from conversations.texts import checked_params, checked_text
-from conversations.titles import draft_title
 
 WRITE = "messages:write"
 LEAF = uuid.UUID(int=0)
@@ -156,35 +152,7 @@ def _responders(
 def _add(
     principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
 ) -> Posted:
-    bodies: list[EventBody] = [
-        events.MessageCreated(
-            message=message.id,
-            parent=message.parent_id,
-            author=message.author,
-            text=message.text,
-            client_id=message.client_id,
-        )
-    ]
-    bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in replies)
-    comparison = begin_comparison(message, replies) if len(replies) > 1 else None
-    Message.objects.bulk_create([message, *replies])
-    if comparison:
-        comparison.save(force_insert=True)
-    audience = audience_of(conversation.id)
-    announce(*events.about(conversation, audience, principal.author, *bodies))
-    for reply in replies:
-        enqueue_answer(reply.id)
-    now = timezone.now()
-    conversation.active_leaf = replies[0] if replies else message
-    conversation.last_message_at = now
-    if not conversation.title:
-        conversation.title = draft_title(message.text)
-    conversation.save(update_fields=["active_leaf", "last_message_at", "title"])
-    note_posted(conversation.id, principal.person.id if principal.person else None, now)
-    for reply in sorted(
-        replies, key=lambda reply: str(reply.model_id)
-    ):  # two that compare the same cannot deadlock
-        reserve_reply(reply, conversation)
+    write([Posting(principal, conversation, message, replies)])
     return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from django.db import connection, transaction
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
@@ -124,17 +125,15 @@ def recount_unread(conversation_id: uuid.UUID) -> None:
 
 def count_unread(conversation_id: uuid.UUID) -> None:
     """One message more that no member has read. In the order of rows, so that two cannot deadlock."""
-    _count(conversation_id, author=None, posted_at=None)
+    rows.execute(_COUNT, {"conversation": conversation_id})
 
 
-def note_posted(conversation_id: uuid.UUID, author: uuid.UUID | None, posted_at: datetime) -> None:
-    """A message was posted: the conversation moves up in every member's list, and none but its author has read it."""
-    _count(conversation_id, author=author, posted_at=posted_at)
-
-
-def _count(conversation_id: uuid.UUID, *, author: uuid.UUID | None, posted_at: datetime | None) -> None:
-    with connection.cursor() as sql:
-        sql.execute(_COUNT, {"conversation": conversation_id, "author": author, "posted_at": posted_at})
+def note_posted(posted: Sequence[tuple[uuid.UUID, uuid.UUID | None]], posted_at: datetime) -> None:
+    """Messages were posted, each in a conversation by an author: the conversations move up in every member's list,
+    and none but its author has read a message. In the order of rows, so that two cannot deadlock.
+    """
+    documents = [{"conversation_id": conversation, "author": author} for conversation, author in posted]
+    rows.execute(_NOTE, {"posted": rows.json_text(documents), "posted_at": posted_at})
 
 
 _ACK = """
@@ -229,11 +228,26 @@ where id in (
 """
 
 _COUNT = """
-update conversations_member
-set unread = unread + (user_id is distinct from %(author)s::uuid)::int,
-    last_message_at = coalesce(%(posted_at)s, last_message_at)
+update conversations_member set unread = unread + 1
 where id in (
     select id from conversations_member
     where conversation_id = %(conversation)s order by id for no key update
+)
+"""
+
+_NOTE = """
+with posted as materialized (
+    select posted.conversation_id, posted.author, count(*) as number
+    from json_to_recordset(%(posted)s::json) as posted(conversation_id uuid, author uuid) group by 1, 2
+)
+update conversations_member member
+set last_message_at = %(posted_at)s,
+    unread = member.unread + coalesce((
+        select sum(number) from posted
+        where posted.conversation_id = member.conversation_id and posted.author is distinct from member.user_id
+    ), 0)
+where member.id in (
+    select id from conversations_member
+    where conversation_id in (select conversation_id from posted) order by id for no key update
 )
 """

@@ -1,5 +1,21 @@
-"""Tables of external messages, one module for each noun."""
+"""Tables of external messages: each noun has a module."""
 
+from external.models.idempotency import IdempotencyRecord
+from external.models.identities import Identity
+from external.models.messages import IntakeMessage
+from external.models.policies import IntakePolicy
 from external.models.sources import Arrival, Fetch, Rejection, ReplyPart, Source
+from external.models.threads import Thread
 
-__all__ = ["Arrival", "Fetch", "Rejection", "ReplyPart", "Source"]
+__all__ = [
+    "Arrival",
+    "Fetch",
+    "IdempotencyRecord",
+    "Identity",
+    "IntakeMessage",
+    "IntakePolicy",
+    "Rejection",
+    "ReplyPart",
+    "Source",
+    "Thread",
+]

@@ -24,6 +24,7 @@ FIELDS = ("content", *SINGLE, "metadata", "media", "each")
 MOST_ITEMS = 100
 MOST_MEDIA = 10
 MOST_FOUND = 1_000
+LONGEST_PART = 500  # characters of a path: a longer one takes seconds to compile
 
 Map = Mapping[str, Any]
 
@@ -52,6 +53,8 @@ def problems_of(given: Any) -> list[FieldProblem]:
         try:
             if not isinstance(part, str):
                 found.append(FieldProblem(pointer, "must be text", "type"))
+            elif len(part) > LONGEST_PART:
+                found.append(FieldProblem(pointer, f"has more than {LONGEST_PART} characters", "too_long"))
             elif part.startswith("$"):
                 _path(part)
         except Invalid as error:

@@ -8,14 +8,14 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, TooMany, Unauthenticated, Unavailable
 from chatcore.security.fields import Unreadable
 from conversations.actions.receipts import Acknowledgement, record
-from external.adapters.adapter import Adapter, Answer, Confirmation, Incoming, Outcome, Received
+from external.adapters.adapter import Answer, Confirmation, Incoming, Outcome, Received
 from external.fetching import defer_fetch
-from external.intake import IntakeItem, Respond, accept_one
+from external.intake import accept_one
 from external.integrations import principal_of_integration
+from external.items import IntakeItem, Respond
 from external.models import Arrival, Rejection, ReplyPart, Source
 from external.resolving import IdentitySelector, UserSelector
 from external.sources.opening import adapter_of, find_open
@@ -68,13 +68,12 @@ def _take_all(
     source: Source, incoming: Sequence[Incoming | ChatcoreError], received: Received
 ) -> list[Outcome]:
     """One after the other: what is wrong with one keeps no other back."""
-    principal = principal_of_integration(source.integration)
     outcomes = []
     for each in incoming:
         try:
             if isinstance(each, ChatcoreError):
                 raise each
-            outcomes.append(_take(source, principal, each))
+            outcomes.append(_take(source, each))
         except ChatcoreError as error:
             if error.retryable and not isinstance(error, TooMany):
                 raise
@@ -86,8 +85,9 @@ def _take_all(
 
 
 @transaction.atomic
-def _take(source: Source, principal: Principal, incoming: Incoming) -> Outcome:
+def _take(source: Source, incoming: Incoming) -> Outcome:
     """The message, where replies to it go, and the files it names. Raises what the intake refuses."""
+    principal = principal_of_integration(source.integration)
     accepted = accept_one(principal, item_of(source, incoming))
     message = accepted.message
     if not accepted.duplicate:

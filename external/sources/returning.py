@@ -29,7 +29,8 @@ LONGEST_WAIT = 3_600
 
 def queue_reply(reply_id: uuid.UUID) -> None:
     """In the transaction in which the reply becomes whole: its parts, if its question came through a source."""
-    arrival = Arrival.objects.filter(message__children=reply_id).select_related("source").first()
+    arrivals = Arrival.objects.select_related("source").defer("source__sealed")
+    arrival = arrivals.filter(message__children=reply_id).first()
     if arrival is None or not arrival.address or not arrival.source.enabled:
         return
     known = adapters().get(arrival.source.adapter)
@@ -66,16 +67,20 @@ class Claim:
 async def return_reply(reply_id: uuid.UUID) -> None:
     """Send what is left of it, one part after the other. What fails for now is left to a later job."""
     while (claim := await offload(claim_next, reply_id)) is not None:
-        try:
-            vendor_id = await claim.adapter.reply(claim.part.address, claim.part.text)
-        except NotSent as error:
-            await offload(note_failure, claim.part, error)
-        except ChatcoreError as error:
-            await offload(note_failure, claim.part, NotSent(error.detail, retryable=error.retryable))
-        else:
-            await offload(note_sent, claim.part, vendor_id)
-            continue
-        return
+        sent = await send(claim)
+        await offload(settle, claim.part, sent)
+        if isinstance(sent, NotSent):
+            return
+
+
+async def send(claim: Claim) -> str | NotSent:
+    """The vendor's id of the message, or why it has none."""
+    try:
+        return await claim.adapter.reply(claim.part.address, claim.part.text)
+    except NotSent as error:
+        return error
+    except ChatcoreError as error:
+        return NotSent(error.detail, retryable=error.retryable)
 
 
 @transaction.atomic
@@ -90,28 +95,25 @@ def claim_next(reply_id: uuid.UUID) -> Claim | None:
     if not parts.filter(is_free, id=first, status="queued").update(claimed_at=now, attempts=F("attempts") + 1):
         again(reply_id, CLAIM_SECONDS)
         return None
-    part = ReplyPart.objects.select_related("source__integration").get(id=first)
+    part = ReplyPart.objects.select_related("source").defer("source__sealed").get(id=first)
     try:
         return Claim(part, adapter_of(part.source))
     except (ChatcoreError, KeyError) as error:
         log.error("reply %s cannot go back through source %s: %s", reply_id, part.source_id, error)
-        note_failure(part, NotSent("The source cannot be used: enter its secrets anew.", retryable=False))
+        settle(part, NotSent("The source cannot be used: enter its secrets anew.", retryable=False))
         return None
 
 
-def note_sent(part: ReplyPart, vendor_id: str) -> None:
-    _fenced(part).update(status="sent", vendor_id=vendor_id, claimed_at=None, error="", updated_at=timezone.now())
-
-
 @transaction.atomic
-def note_failure(part: ReplyPart, error: NotSent) -> None:
-    """Another attempt later, or the end for this part and those that would follow it."""
-    words = str(error)[:500]
-    if error.retryable and part.attempts <= len(WAITS):
-        if _fenced(part).update(claimed_at=None, error=words, updated_at=timezone.now()):
+def settle(part: ReplyPart, sent: str | NotSent) -> None:
+    """What has come of this attempt: another one later, or the end for this part and those that would follow it."""
+    if isinstance(sent, str):
+        _fenced(part).update(status="sent", vendor_id=sent[:200], error="", updated_at=timezone.now())
+    elif sent.retryable and part.attempts <= len(WAITS):
+        if _fenced(part).update(claimed_at=None, error=str(sent)[:500], updated_at=timezone.now()):
             usual = WAITS[part.attempts - 1]
-            again(part.message_id, min(max(error.retry_after or 0, usual), LONGEST_WAIT))
-    elif _fenced(part).update(status="failed", claimed_at=None, error=words, updated_at=timezone.now()):
+            again(part.message_id, min(max(sent.retry_after or 0, usual), LONGEST_WAIT))
+    elif _fenced(part).update(status="failed", error=str(sent)[:500], updated_at=timezone.now()):
         left = ReplyPart.objects.filter(message=part.message_id, status="queued")
         left.update(status="failed", error="A part before it was not sent.", updated_at=timezone.now())
 

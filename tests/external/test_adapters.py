@@ -345,8 +345,8 @@ def test_what_a_map_does_not_find_is_named() -> None:
         ({"content": "$.a", "each": "alerts"}, ["/each"]),
         ({"content": "$.a", "channel": "sms"}, ["/handle"]),
         ({"content": "$[?match(@.a, '(a+)+b')]"}, ["/content"]),
-        ({"content": "$" + "[0]" * 20_000}, []),
-        ({"content": "$[?" + "(" * 5_000 + "]"}, ["/content"]),
+        ({"content": "$" + "[0]" * 200}, ["/content"]),
+        ({"content": "$[?" + "(" * 400 + "]"}, ["/content"]),
     ],
 )
 def test_a_map_that_cannot_be_followed_is_refused_where_it_is_wrong(given: Any, pointers: list[str]) -> None:

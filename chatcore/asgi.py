@@ -21,6 +21,7 @@ from chatcore.realtime.plain_asgi import Receive, Scope, Send
 from chatcore.realtime.presence import presence
 from chatcore.realtime.sse import event_stream
 from chatcore.realtime.tail import tail
+from external.openai.door import openai_door
 
 on_stop(connections.close_all)
 
@@ -52,6 +53,7 @@ websockets: list[Any] = [
 # What streams without Django; everything else is Django's.
 requests: list[Any] = [
     path("events/", cast(Any, event_stream)),
+    re_path("^v1/", cast(Any, openai_door)),
     re_path("", cast(Any, HandOver(django_application))),
 ]
 

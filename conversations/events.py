@@ -166,6 +166,16 @@ def state_of(conversation: Conversation) -> dict[str, Any]:
     return {"title": conversation.title, "model": conversation.model.name if conversation.model else None}
 
 
+def message_state(message: Message) -> dict[str, Any]:
+    return {
+        "message": message.id,
+        "parent": message.parent_id,
+        "author": message.author,
+        "text": message.text,
+        "client_id": message.client_id,
+    }
+
+
 def reply_state(reply: Message) -> dict[str, Any]:
     return {
         "message": reply.id,

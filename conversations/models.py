@@ -186,10 +186,17 @@ class Message(models.Model):
         help_text="Parameters its provider does not know: they were left out.",
     )
     tool_calls = models.JSONField(
-        default=list, db_default=[], blank=True, help_text="What a reply wants to be called: [{id, name, arguments}]"
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What a reply wants to be called: [{id, name, arguments}]",
     )
     tool_call = models.CharField(
-        max_length=200, db_default="", blank=True, help_text="Of a tool's result: the id of its call."
+        max_length=200,
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Of a tool's result: the id of its call.",
     )
     route = models.JSONField(
         default=list, blank=True, help_text="Deployments tried: [{deployment, provider, outcome, seconds}]"

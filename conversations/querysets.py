@@ -4,7 +4,6 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.apps import apps
 from django.db import connection, models
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
@@ -80,9 +79,11 @@ class MessageQuerySet(models.QuerySet[Any]):
         return [row.id for row in self.raw(_BELOW, {"message": message_id})]
 
     def erase(self) -> None:
-        """Delete them with all that hangs on them, in one statement for each table."""
-        for name in ("Receipt", "Summary"):
-            apps.get_model("conversations", name).objects.filter(message__in=self).delete()
+        """Delete them with all that hangs on them, in any app, in one statement for each table."""
+        for relation in self.model._meta.related_objects:
+            if relation.on_delete is models.CASCADE and relation.related_model is not self.model:
+                hanging = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": self})
+                hanging.delete()
         self._raw_delete(self.db)
 
     def size_of_path(self, leaf_id: uuid.UUID) -> tuple[int, int]:

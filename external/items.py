@@ -69,7 +69,9 @@ class IntakeItem:
 def check(item: IntakeItem) -> None:
     """Raises Invalid, pointing at the field, or LoopDetected."""
     if item.hops > MAX_HOPS:
-        raise LoopDetected(f"The message has passed {item.hops} systems; after {MAX_HOPS} it is taken for a circle.")
+        raise LoopDetected(
+            f"The message has passed {item.hops} systems; after {MAX_HOPS} it is taken for a circle."
+        )
     checked_text(item.content)
     if item.external_id is not None:
         checked_text(item.external_id, "/external_id", limit=MAX_EXTERNAL_ID)
@@ -91,4 +93,3 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
     if size > MAX_METADATA_BYTES:
         detail = f"has {size:,} bytes as JSON; at most {MAX_METADATA_BYTES:,} are taken"
         raise texts.refused("/metadata", detail, "too_large")
-

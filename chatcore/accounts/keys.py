@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from chatcore.accounts.models import Integration, Key
 from chatcore.errors import Conflict
+from chatcore.prepared import Prepared
 
 PREFIX = "cc_live_"
 LIVE_KEYS = 2
@@ -84,12 +85,15 @@ def revoke(key: Key) -> None:
         key.save(update_fields=["revoked_at"])
 
 
+_usable: Prepared[Key] = Prepared(lambda public_id: Key.objects.usable().filter(public_id=public_id), str)
+
+
 def find(text: str) -> Key | None:
     """The usable key with this text, and its `role` (see KeyQuerySet.usable), in one query; else None."""
     parsed = parse(text)
     if parsed is None:
         return None
-    key = Key.objects.usable().filter(public_id=parsed.public_id).first()
+    key = _usable.first(parsed.public_id)
     if key is None or key.pepper not in settings.KEY_PEPPERS:
         return None
     return key if hmac.compare_digest(digest(text, key.pepper), key.digest) else None

@@ -1,6 +1,7 @@
 """Reads of the models and their deployments."""
 
 import re
+import uuid
 from typing import TYPE_CHECKING
 
 from django.apps import apps
@@ -32,11 +33,14 @@ class ProviderManager(Manager["Provider"]):
 class ModelQuerySet(QuerySet["Model"]):
     def for_principal(self, principal: Principal) -> "ModelQuerySet":
         """Those the principal may choose from: enabled, reachable, meant for its role, not closed to its key."""
+        return self.open_to(principal.workspace.id, principal.role).filter(_granted(principal))
+
+    def open_to(self, workspace: uuid.UUID, role: str) -> "ModelQuerySet":
+        """Those that are enabled, reachable and meant for the role, whatever a key may be limited to."""
         return (
             self.reachable()
-            .filter(Q(workspace=None) | Q(workspace=principal.workspace))
-            .filter(Q(visible_to=[]) | Q(visible_to__contains=[principal.role]))
-            .filter(_granted(principal))
+            .filter(Q(workspace=None) | Q(workspace=workspace))
+            .filter(Q(visible_to=[]) | Q(visible_to__contains=[role]))
         )
 
     def described(self) -> "ModelQuerySet":
@@ -50,10 +54,16 @@ class ModelQuerySet(QuerySet["Model"]):
 
     def named(self, name: str) -> "Model | None":
         """The model of that name; a workspace's own one hides the shared one."""
-        return self.filter(name=name).order_by(F("workspace").asc(nulls_last=True)).first()
+        return self.by_name(name).first()
+
+    def by_name(self, name: str) -> "ModelQuerySet":
+        return self.filter(name=name).order_by(F("workspace").asc(nulls_last=True))
 
     def default_for(self, principal: Principal) -> "Model | None":
         """What answers when nothing is chosen: the workspace's default, the shared one, or any (demo last)."""
+        return self.for_principal(principal).by_preference().first()
+
+    def by_preference(self) -> "ModelQuerySet":
         demo = Exists(_enabled_deployments().filter(model=OuterRef("pk")).exclude(provider__kind=DEMO))
         preference = Case(
             When(is_default=True, workspace__isnull=False, then=Value(0)),
@@ -61,7 +71,7 @@ class ModelQuerySet(QuerySet["Model"]):
             When(demo, then=Value(2)),
             default=Value(3),
         )
-        return self.for_principal(principal).order_by(preference, "pk").first()
+        return self.order_by(preference, "pk")
 
 
 class DeploymentQuerySet(QuerySet["Deployment"]):

@@ -12,11 +12,13 @@ from conversations.actions.conversations import (
     unpin_conversation,
     update_conversation,
 )
+from conversations.actions.dialogues import Spoken, post_dialogue
 from conversations.actions.messages import Posted, delete_message, edit_message, post_message
 from conversations.actions.replies import regenerate_reply, retry_reply, stop_reply
 
 __all__ = [
     "Posted",
+    "Spoken",
     "archive_conversation",
     "choose_branch",
     "choose_reply",
@@ -24,6 +26,7 @@ __all__ = [
     "delete_message",
     "edit_message",
     "pin_conversation",
+    "post_dialogue",
     "post_message",
     "regenerate_reply",
     "rename_conversation",

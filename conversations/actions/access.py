@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid, NotFound
+from chatcore.llm import choosing
 from chatcore.llm.models import Model
 from conversations.errors import NoModel
 from conversations.models import Conversation, Member, Message
@@ -52,17 +53,16 @@ def find_model(
 
     A name that cannot be used is Invalid, at `pointer`.
     """
-    usable = Model.objects.for_principal(principal)
     if name:
-        chosen = usable.named(name)
+        chosen = choosing.named(principal, name)
         if chosen is None or not principal.may("models:use", chosen.name):
             detail = f"There is no model {name!r} for you. GET /api/v1/models/ lists those you may use."
             raise Invalid(detail, errors=[FieldProblem(pointer, detail, "unknown_model")])
         return chosen
-    usual = usable.filter(id=otherwise).first() if otherwise else None
+    usual = choosing.known(principal, otherwise) if otherwise else None
     if usual is not None and principal.may("models:use", usual.name):
         return usual
-    default = Model.objects.default_for(principal)
+    default = choosing.default(principal)
     if default is None or not principal.may("models:use", default.name):
         raise NoModel
     return default

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Forbidden, NotFound
+from chatcore.ids import uuid7
 from chatcore.realtime.log import announce
 from chatcore.realtime.models import Event
 from conversations import events
@@ -36,11 +37,36 @@ def start_conversation(
     conversation_id: uuid.UUID | None = None,
 ) -> Conversation:
     """A new, empty conversation of the principal's user. A title that is given is never replaced by a generated one."""
+    conversation = new_conversation(
+        principal, title=title, model=model, system=system, params=params, conversation_id=conversation_id
+    )
+    conversation.save(force_insert=True)
+    Member.objects.create(
+        conversation=conversation,
+        user=conversation.owner,
+        workspace=principal.workspace,
+        last_message_at=conversation.last_message_at,
+    )
+    body = events.ConversationCreated(**events.state_of(conversation))
+    announce(*events.about(conversation, [conversation.owner_id], principal.author, body))
+    return conversation
+
+
+def new_conversation(
+    principal: Principal,
+    *,
+    title: str = "",
+    model: str | None = None,
+    system: str = "",
+    params: dict[str, Any] | None = None,
+    conversation_id: uuid.UUID | None = None,
+) -> Conversation:
+    """Not stored yet: to be written with its first message, or alone by `start_conversation`."""
     principal.require(WRITE)
     if principal.user is None:
         raise Forbidden("This key acts for no user, so it cannot own a conversation.")
-    now = timezone.now()
-    conversation = Conversation(
+    return Conversation(
+        id=conversation_id or uuid7(),
         workspace=principal.workspace,
         owner=principal.user,
         title=checked_title(title) if title else "",
@@ -48,17 +74,8 @@ def start_conversation(
         model=find_model(principal, model) if model else None,
         system=checked_text(system, "/system", required=False),
         params=checked_params(params or {}),
-        last_message_at=now,
+        last_message_at=timezone.now(),
     )
-    if conversation_id is not None:
-        conversation.id = conversation_id
-    conversation.save(force_insert=True)
-    Member.objects.create(
-        conversation=conversation, user=principal.user, workspace=principal.workspace, last_message_at=now
-    )
-    body = events.ConversationCreated(**events.state_of(conversation))
-    announce(*events.about(conversation, [principal.user.id], principal.author, body))
-    return conversation
 
 
 @transaction.atomic

@@ -90,19 +90,9 @@ def _announcements(
         if conversation.id in is_new - begun:
             bodies.append(events.ConversationCreated(**events.state_of(conversation)))
             begun.add(conversation.id)
-        bodies.append(_created(each.message))
+        bodies.append(events.MessageCreated(**events.message_state(each.message)))
         bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in each.replies)
         yield from events.about(conversation, heard[conversation.id], each.principal.author, *bodies)
-
-
-def _created(message: Message) -> EventBody:
-    return events.MessageCreated(
-        message=message.id,
-        parent=message.parent_id,
-        author=message.author,
-        text=message.text,
-        client_id=message.client_id,
-    )
 
 
 def _reader(principal: Principal) -> uuid.UUID | None:

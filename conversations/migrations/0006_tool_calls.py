@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='message',
             name='tool_call',
-            field=models.CharField(blank=True, db_default='', help_text="Of a tool's result: the id of its call.", max_length=200),
+            field=models.CharField(blank=True, db_default='', default='', help_text="Of a tool's result: the id of its call.", max_length=200),
         ),
         migrations.AddField(
             model_name='message',

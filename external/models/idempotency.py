@@ -15,7 +15,9 @@ class IdempotencyRecord(models.Model):
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="+", db_index=False)
     route = models.CharField(max_length=60)
     key = models.CharField(max_length=255)
-    fingerprint = models.BinaryField(max_length=32, help_text="SHA-256 of method, route, body and acting user.")
+    fingerprint = models.BinaryField(
+        max_length=32, help_text="SHA-256 of method, route, body and acting user."
+    )
     status = models.PositiveSmallIntegerField()
     body = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)

@@ -23,9 +23,7 @@ class Thread(models.Model):
     )
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=200, blank=True)
-    conversation = models.OneToOneField(
-        Conversation, on_delete=models.CASCADE, related_name="intake_thread"
-    )
+    conversation = models.OneToOneField(Conversation, on_delete=models.CASCADE, related_name="intake_thread")
     opened_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 

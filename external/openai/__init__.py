@@ -1,0 +1,1 @@
+"""Chat completions as OpenAI's clients ask for them, answered by the one path and kept in conversations."""

@@ -1,0 +1,193 @@
+"""`/v1/`: the ASGI application that OpenAI's clients talk to. A completion that is being made holds no thread."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from django.conf import settings
+
+from chatcore.accounts.channels import principal_of
+from chatcore.accounts.principals import Principal
+from chatcore.errors import ChatcoreError, MethodNotAllowed, NotFound, TooLarge, Unauthenticated, Unexpected
+from chatcore.llm.types import ReasoningDelta, TextDelta
+from chatcore.offload import offload
+from chatcore.problems import problem_headers, read_json, translate
+from chatcore.realtime.plain_asgi import (
+    EVENT_STREAM,
+    JSON,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    client_leaves,
+    send_document,
+)
+from external.openai import errors
+from external.openai.answers import DONE, KEEP_ALIVE, Answer, event
+from external.openai.completions import place_request
+from external.openai.listing import list_models, read_model
+from external.openai.requests import ChatRequest, read_request
+from external.openai.sources import Failed, Restarted, Source
+from external.openai.stored import Stored
+from external.openai.unstored import prepare
+
+MODELS, COMPLETIONS = "/v1/models", "/v1/chat/completions"
+CONVERSATION = "x-conversation"
+RECHECK_SECONDS = 4.0
+RESTARTED = {
+    "code": "restarted",
+    "detail": "The provider broke off and another one begins anew, so the text so far is void. "
+    "The whole answer will be in the conversation; or ask again.",
+    "retryable": True,
+}
+
+
+async def openai_door(scope: Scope, receive: Receive, send: Send) -> None:
+    """Every refusal is in OpenAI's shape, that of a lost database too."""
+    call = _Call(scope, receive, send)
+    try:
+        await call.answer()
+    except OSError:
+        pass  # the client went away while being written to
+    except Exception as failure:
+        problem = translate(failure)
+        if not call.begun:
+            await call.refuse(problem or Unexpected())
+        if problem is None:
+            raise
+
+
+class _Call:
+    """One request."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.begun = False
+        self.headers: Headers = [(b"x-request-id", f"req_{uuid.uuid4().hex}".encode())]
+
+    async def answer(self) -> None:
+        path = self.scope["path"].rstrip("/")
+        if path == COMPLETIONS:
+            self._must_be("POST")
+            await self._complete(await self._principal(), read_request(read_json(await self._body())))
+        elif path == MODELS:
+            self._must_be("GET")
+            await self._document(200, await offload(list_models, await self._principal()))
+        elif path.startswith(f"{MODELS}/"):
+            self._must_be("GET")
+            name = unquote(path.removeprefix(f"{MODELS}/"))
+            await self._document(200, await offload(read_model, await self._principal(), name))
+        else:
+            raise NotFound(f"There is nothing at {path}: {MODELS} and {COMPLETIONS} are what is served here.")
+
+    async def refuse(self, problem: ChatcoreError) -> None:
+        told = [(name.lower().encode(), value.encode()) for name, value in problem_headers(problem).items()]
+        self.headers += told
+        await self._document(*errors.refusal(problem))
+
+    async def _complete(self, principal: Principal, request: ChatRequest) -> None:
+        if request.store is False:
+            source: Source = await offload(prepare, principal, request)
+        else:
+            header = dict(self.scope["headers"]).get(CONVERSATION.encode(), b"").decode("latin-1").strip()
+            source = await Stored.open(await offload(place_request, principal, request, header))
+        if source.conversation_id:
+            self.headers.append((CONVERSATION.encode(), str(source.conversation_id).encode()))
+        answer = Answer(source.reply_id, request.model, source.conversation_id)
+        working = asyncio.ensure_future(
+            self._stream(source, answer, request) if request.stream else self._whole(source, answer)
+        )
+        leaving = asyncio.ensure_future(client_leaves(self.receive))
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            for task in (working, leaving):
+                task.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+            source.close()
+
+    async def _whole(self, source: Source, answer: Answer) -> None:
+        try:
+            async for _ in source.events():
+                pass
+        except Failed as failed:
+            await self._document(*errors.failure(failed.error))
+            return
+        said = (source.text, source.reasoning, source.tool_calls)
+        await self._document(200, answer.whole(*said, source.finish_reason, source.usage))
+
+    async def _stream(self, source: Source, answer: Answer, request: ChatRequest) -> None:
+        self.begun = True
+        await self.send(
+            {"type": "http.response.start", "status": 200, "headers": [*self.headers, *EVENT_STREAM]}
+        )
+        try:
+            async for chunk in self._chunks(source, answer):
+                await self._write(chunk)
+        except Failed as failed:
+            await self._write(event(errors.failure(failed.error)[1]))
+        except ChatcoreError as problem:
+            await self._write(event(errors.refusal(problem)[1]))
+        else:
+            if request.stream_options and request.stream_options.include_usage:
+                await self._write(answer.usage(source.usage))
+            await self._write(DONE)
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _chunks(self, source: Source, answer: Answer) -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        told = False
+        yield answer.delta(role="assistant", content="")
+        async for one in source.events():
+            if loop.time() - checked_at >= RECHECK_SECONDS:
+                await self._principal()
+                checked_at = loop.time()
+            if isinstance(one, TextDelta):
+                told = True
+                yield answer.delta(content=one.text)
+            elif isinstance(one, ReasoningDelta):
+                told = True
+                yield answer.delta(reasoning_content=one.text)
+            elif isinstance(one, Restarted) and told:
+                raise Failed(RESTARTED)
+            elif one is None:
+                yield KEEP_ALIVE
+        if source.tool_calls:
+            yield answer.calls(source.tool_calls)
+        yield answer.end(source.finish_reason, source.tool_calls)
+
+    async def _principal(self) -> Principal:
+        """Keys and tokens only: a page of another site must not ask with a visitor's cookie."""
+        principal = await principal_of(self.scope)
+        if principal is None or principal.credential == "session":
+            raise Unauthenticated
+        return principal
+
+    async def _body(self) -> bytes:
+        pieces, size, more = [], 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionAbortedError
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                raise TooLarge
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+    def _must_be(self, method: str) -> None:
+        if self.scope["method"] != method:
+            raise MethodNotAllowed(f"Send a {method} request to this address.")
+
+    async def _document(self, status: int, body: Mapping[str, Any]) -> None:
+        self.begun = True
+        await send_document(self.send, status, body, [*self.headers, *JSON])
+
+    async def _write(self, chunk: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -30,6 +30,7 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external.sources import rest as sources
 
 PREFIX = "/api/v1/"
 
@@ -120,6 +121,7 @@ resources: list[URLPattern] = [
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
+    *_kept("sources", sources.SourceViewSet),
     path("", missing),
 ]
 
@@ -169,6 +171,8 @@ TAGS = {
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
+    "sources": "The addresses at which vendors post: Twilio, Slack, or anything that can sign JSON. Their secrets go in "
+    "and never come out again.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0001_initial'),
         ('conversations', '0006_tool_calls'),
-        ('external', '0002_identities'),
+        ('external', '0007_completions'),
     ]
 
     operations = [

@@ -30,6 +30,8 @@ from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
 from conversations import comparing, rest
 from conversations import live as conversations_live
+from external import live as external_live
+from external import rest as external_rest
 from external.sources import rest as sources
 
 PREFIX = "/api/v1/"
@@ -62,6 +64,7 @@ live = NinjaAPI(
 live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
+live.add_router("", external_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -122,6 +125,7 @@ resources: list[URLPattern] = [
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
     *_kept("sources", sources.SourceViewSet),
+    path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -166,6 +170,7 @@ TAGS = {
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
+    "intake": "Messages from outside systems: one or many, each stored once, with where it came from.",
     "events": "Everything that happens, in order, without gaps. `/events/` and `/ws/` tell the same as it happens.",
     "models": "The names that may be asked for.",
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
@@ -232,6 +237,8 @@ def _complete(method: str, operation: dict[str, Any], schemas: dict[str, Any]) -
         if "$ref" not in answer:
             answer["description"] = answer["description"] or "As asked for."
     for body in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" in body:
+            continue
         reference = json.dumps(body["schema"])
         body["example"] = next(
             schemas[name]["examples"][0] for name in re.findall(r"#/components/schemas/(\w+)", reference)

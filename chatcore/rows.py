@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection, models
-from django.db.models.fields import NOT_PROVIDED
+from django.db.models import Value
+from django.db.models.expressions import DatabaseDefault
 from pydantic_core import to_json
 
 Row = TypeVar("Row", bound=models.Model)
@@ -18,7 +19,7 @@ Row = TypeVar("Row", bound=models.Model)
 def insert(rows: Sequence[Row], *, returning: Sequence[str] = ()) -> None:
     """Insert rows of one model, new ones with their keys set. Columns named in `returning` are read back into them.
 
-    Columns the database fills (identities, `db_default`) are left to it where nothing was set.
+    Columns the database fills (identities, computed defaults) are left to it where nothing was set.
     """
     if not rows:
         return
@@ -57,11 +58,15 @@ def _writable(model: type[models.Model]) -> tuple[Any, ...]:
 
 def _is_left(field: Any, row: models.Model) -> bool:
     """To the database: what it is to compute, and what nobody has set."""
-    if field.db_default is NOT_PROVIDED:
-        return False
-    return isinstance(getattr(row, field.attname), models.expressions.DatabaseDefault)
+    return _is_unset(field, row) and not isinstance(field._db_default_expression, Value)
 
 
 def _value(field: Any, row: models.Model) -> Any:
-    """The dates that set themselves do so here, as at a save."""
+    """Dates that set themselves do so here, as at a save, and constant defaults of the database are set."""
+    if _is_unset(field, row):
+        setattr(row, field.attname, field._db_default_expression.value)
     return field.pre_save(row, add=True)
+
+
+def _is_unset(field: Any, row: models.Model) -> bool:
+    return isinstance(getattr(row, field.attname), DatabaseDefault)

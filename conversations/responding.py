@@ -3,7 +3,7 @@
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -80,7 +80,7 @@ async def respond(
     to be: the watches on them are open before, so that not even a first word can be missed.
     """
     seconds = wished_wait(request)
-    streams = "text/event-stream" in request.headers.get("Accept", "")
+    streams = wants_stream(request)
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
         return _accepted(await in_request(ask, *reply_ids))
@@ -106,6 +106,10 @@ async def respond(
     )
     response["Preference-Applied"] = f"wait={seconds}"
     return response
+
+
+def wants_stream(request: HttpRequest) -> bool:
+    return "text/event-stream" in request.headers.get("Accept", "")
 
 
 def wished_wait(request: HttpRequest) -> int | None:
@@ -149,16 +153,20 @@ async def _whole(watches: Watches, posted: Posted, seconds: int) -> JsonAnswer:
     return JsonAnswer(status, posted_resource(Posted(posted.message, first, others=left)))
 
 
-async def _events(watches: Watches, request: HttpRequest) -> AsyncIterator[bytes]:
+def _events(watches: Watches, request: HttpRequest) -> AsyncIterator[bytes]:
+    return frames_while(watches, lambda: _recheck(request, watches.conversation_id))
+
+
+async def frames_while(watches: Watches, recheck: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
     """Server-sent events, as the HTML standard writes them; a comment keeps silent ones alive.
 
-    Raises what the asker would be told now, once it may no longer read on.
+    Raises what `recheck` raises: what the asker would be told now, once it may no longer read on.
     """
     loop = asyncio.get_running_loop()
     checked_at = loop.time()
     async for body in watches.frames():
         if loop.time() - checked_at >= RECHECK_SECONDS:
-            await _recheck(request, watches.conversation_id)
+            await recheck()
             checked_at = loop.time()
         yield Frame(body).sse if body else HEARTBEAT
 

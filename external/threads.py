@@ -37,6 +37,10 @@ class Places:
         allowed = principal.selectors(WRITE)
         return found if allowed is None or str(found.id) in allowed else None
 
+    def adopt(self, later: "Places") -> None:
+        """They have become what they are there."""
+        self.conversations, self.audiences, self.threads = later.conversations, later.audiences, later.threads
+
 
 def hold(
     integration: Integration, names: Collection[ThreadKey], conversations: Collection[uuid.UUID]

@@ -87,4 +87,13 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('integration', 'user', 'name'), name='thread_one_open')],
             },
         ),
+        # Messages go by statements of their own, so the database takes along what hangs on them.
+        migrations.RunSQL(
+            """
+            alter table external_intakemessage add constraint external_intakemessage_message
+                foreign key (message_id) references conversations_message on delete cascade
+                deferrable initially deferred
+            """,
+            "alter table external_intakemessage drop constraint external_intakemessage_message",
+        ),
     ]

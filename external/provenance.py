@@ -1,0 +1,86 @@
+"""Where messages came from: written with them, and looked up to know a repetition."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db.models import Q
+
+from chatcore import rows
+from chatcore.accounts.models import Integration
+from chatcore.accounts.principals import Principal
+from chatcore.errors import NotFound
+from conversations.models import Message
+from external.models import IntakeMessage
+
+READ = "messages:read"
+
+
+class Raced(Exception):  # noqa: N818 (told to no client)
+    """Another transaction has stored one of these external ids since it was looked up."""
+
+
+def first_messages(
+    integration: Integration, external_ids: Collection[str]
+) -> Mapping[str, tuple[IntakeMessage, Message | None]]:
+    """By external id what this integration has sent before, each with the reply that was queued for it."""
+    if not external_ids:
+        return {}
+    found = IntakeMessage.objects.filter(integration=integration, external_id__in=external_ids)
+    known = list(found.select_related("message"))
+    replies: dict[uuid.UUID, Message] = {}
+    answers = Message.objects.filter(
+        parent__in=[row.message_id for row in known], author=Message.Author.ASSISTANT
+    )
+    for reply in answers.order_by("-id"):
+        assert reply.parent_id
+        replies[reply.parent_id] = reply
+    return {row.external_id: (row, replies.get(row.message_id)) for row in known if row.external_id}
+
+
+def find_message(principal: Principal, message_id: uuid.UUID) -> tuple[IntakeMessage, Message | None]:
+    """The message with the newest reply to it, if the principal's integration sent it or its user reads it.
+
+    Raises NotFound.
+    """
+    principal.require_any(READ)
+    readable = Message.objects.for_principal(principal, READ).filter(id=message_id)
+    visible = Q(message__in=readable)
+    if principal.integration is not None and principal.selectors(READ) is None:
+        visible |= Q(integration=principal.integration)
+    row = IntakeMessage.objects.filter(visible, message=message_id).select_related("message").first()
+    if row is None:
+        raise NotFound
+    replies = Message.objects.filter(parent=message_id, author=Message.Author.ASSISTANT)
+    return row, replies.order_by("-id").first()
+
+
+def save(written: Sequence[IntakeMessage]) -> None:
+    """Raises Raced if one of the external ids is taken, after which the transaction must not commit.
+
+    In the order of external ids, so that two batches of the same ones wait for each other in one order.
+    """
+    ordered = sorted(written, key=lambda row: row.external_id or "")
+    documents = [{name: getattr(row, name) for name in _COLUMNS} for row in ordered]
+    stored = rows.execute(_INSERT, {"rows": rows.json_text(documents)})
+    if len(stored) < len(ordered):
+        raise Raced
+
+
+_COLUMNS = (
+    "message_id",
+    "integration_id",
+    "key_id",
+    "source",
+    "strategy",
+    "external_id",
+    "thread",
+    "hops",
+    "metadata",
+)
+_NAMES = ", ".join(_COLUMNS)
+_INSERT = f"""
+insert into external_intakemessage ({_NAMES}, accepted_at)
+select {_NAMES}, now() from json_populate_recordset(null::external_intakemessage, %(rows)s::json)
+on conflict (integration_id, external_id) where external_id is not null do nothing
+returning message_id
+"""  # noqa: S608

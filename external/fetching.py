@@ -25,7 +25,7 @@ WAITS = (2, 10, 60, 300, 1_800)  # seconds before each further attempt
 class FetchFailed(ChatcoreError):
     """A file that a message names could not be fetched."""
 
-    status, code = 502, "fetch_failed"
+    status, code, retryable = 502, "fetch_failed", True
 
 
 def defer_fetch(
@@ -49,29 +49,42 @@ def defer_fetch(
 
 async def fetch_file(fetch_id: uuid.UUID) -> None:
     """One attempt. What fails for now is left to a later job, what fails for good is kept with its reason."""
-    waiting = await offload(_begin, fetch_id)
-    if waiting is None:
-        return
-    limits = outbound.Limits(total_seconds=TOTAL_SECONDS, max_bytes=settings.ATTACHMENT_MAX_BYTES)
-    headers = {"Authorization": waiting.authorization} if waiting.authorization else {}
-    try:
-        answer = await outbound.fetch("GET", waiting.url, headers=headers, limits=limits, redirects=REDIRECTS)
-        if answer.status != 200:
-            raise FetchFailed(f"It answered {answer.status}.")
-        await offload(_keep, waiting, answer)
-    except ChatcoreError as error:
-        # A file that a vendor has just announced may not be there yet.
-        await offload(_note_failure, waiting, error)
+    waiting = await offload(begin, fetch_id)
+    if waiting is not None:
+        await offload(settle, waiting, await answer_of(waiting))
 
 
-def _begin(fetch_id: uuid.UUID) -> Fetch | None:
+def begin(fetch_id: uuid.UUID) -> Fetch | None:
+    """The file that still waits, with one attempt more. None: it is over."""
     waiting = Fetch.objects.filter(id=fetch_id, status=Fetch.Status.WAITING)
     waiting.update(attempts=F("attempts") + 1)
     try:
         return waiting.select_related("message__integration__workspace").first()
     except Unreadable as error:
-        waiting.update(status=Fetch.Status.FAILED, error=error.detail)
+        waiting.update(status=Fetch.Status.FAILED, authorization="", error=error.detail)
         return None
+
+
+async def answer_of(waiting: Fetch) -> outbound.Answer | ChatcoreError:
+    """What stands at its address, or why that cannot be had."""
+    limits = outbound.Limits(total_seconds=TOTAL_SECONDS, max_bytes=settings.ATTACHMENT_MAX_BYTES)
+    headers = {"Authorization": waiting.authorization} if waiting.authorization else {}
+    try:
+        answer = await outbound.fetch("GET", waiting.url, headers=headers, limits=limits, redirects=REDIRECTS)
+    except ChatcoreError as error:
+        return error
+    # A file that a vendor has just announced may not be there yet: any other status is tried again.
+    return answer if answer.status == 200 else FetchFailed(f"It answered {answer.status}.")
+
+
+def settle(waiting: Fetch, answer: outbound.Answer | ChatcoreError) -> None:
+    """Keep the file and attach it, or say why there is none."""
+    try:
+        if isinstance(answer, ChatcoreError):
+            raise answer
+        _keep(waiting, answer)
+    except ChatcoreError as error:
+        _note_failure(waiting, error)
 
 
 def _keep(waiting: Fetch, answer: outbound.Answer) -> None:
@@ -91,7 +104,7 @@ def _keep(waiting: Fetch, answer: outbound.Answer) -> None:
 @transaction.atomic
 def _note_failure(waiting: Fetch, error: ChatcoreError) -> None:
     ours = Fetch.objects.filter(id=waiting.id, status=Fetch.Status.WAITING)
-    if may_succeed(error) and waiting.attempts <= len(WAITS):
+    if error.retryable and waiting.attempts <= len(WAITS):
         ours.update(error=error.detail[:500])
         wait = {"seconds": WAITS[waiting.attempts - 1]}
         jobs.defer(
@@ -99,10 +112,6 @@ def _note_failure(waiting: Fetch, error: ChatcoreError) -> None:
         )
     else:
         ours.update(status=Fetch.Status.FAILED, authorization="", error=error.detail[:500])
-
-
-def may_succeed(error: ChatcoreError) -> bool:
-    return error.retryable or isinstance(error, FetchFailed)
 
 
 def _name_in(url: str) -> str:

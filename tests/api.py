@@ -18,6 +18,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
+from external.models import Source
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
@@ -64,7 +65,7 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, and a budget.
+    compared with another, the workspace's own model with the way to reach it, a budget, and an integration with a source.
     """
 
     conversation: Conversation
@@ -75,6 +76,8 @@ class Place:
     provider: Provider
     deployment: Deployment
     budget: Budget
+    integration: Integration
+    source: Source
 
     @property
     def ids(self) -> dict[str, str]:
@@ -82,7 +85,7 @@ class Place:
 
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget")
+PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "integration", "source")
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -97,7 +100,18 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    return Place(conversation, message, reply, candidate, model, provider, deployment, budget)
+    integration, _ = Integration.objects.get_or_create(
+        workspace=owner.workspace, name="Own", defaults={"grants": ["models:use"]}
+    )
+    source, _ = Source.objects.get_or_create(
+        integration=integration,
+        name="Own",
+        adapter="generic",
+        settings={"proof": "key", "map": {"content": "$.text"}},
+    )
+    return Place(
+        conversation, message, reply, candidate, model, provider, deployment, budget, integration, source
+    )
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,21 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_sources": Route("GET", "sources/"),
+    "add_source": Route(
+        "POST",
+        "sources/",
+        201,
+        {
+            "integration": "<integration>",
+            "adapter": "generic",
+            "name": "Alerts",
+            "settings": {"proof": "key", "map": {"content": "$.text"}},
+        },
+    ),
+    "read_source": Route("GET", "sources/<source>/"),
+    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
+    "remove_source": Route("DELETE", "sources/<source>/", 204),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

@@ -44,6 +44,7 @@ def add_source(principal: Principal, *, integration: uuid.UUID, adapter: str, **
     if adapter not in adapters():
         raise refused("/adapter", f"must be one of {', '.join(adapters())}", "unknown")
     source = Source(integration=owner, adapter=adapter)
+    _check_reach(principal, source)
     _write(source, fields)
     return source
 
@@ -51,6 +52,7 @@ def add_source(principal: Principal, *, integration: uuid.UUID, adapter: str, **
 @transaction.atomic
 def change_source(principal: Principal, source_id: uuid.UUID, **fields: Any) -> Source:
     source = find_source(principal, source_id)
+    _check_reach(principal, source)
     _write(source, fields)
     return source
 
@@ -58,6 +60,12 @@ def change_source(principal: Principal, source_id: uuid.UUID, **fields: Any) -> 
 def remove_source(principal: Principal, source_id: uuid.UUID) -> None:
     """With its log. The messages that came through it stay."""
     find_source(principal, source_id).delete()
+
+
+def _check_reach(principal: Principal, source: Source) -> None:
+    """Who sets a source's secret can write as its integration: nobody gets more by it than they have."""
+    for grant in source.integration.grants:
+        principal.require(grant)
 
 
 def _write(source: Source, fields: Mapping[str, Any]) -> None:

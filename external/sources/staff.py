@@ -65,7 +65,7 @@ def _form() -> type[SourceForm]:
     """With a field for each secret there is."""
     fields = {
         f"{SECRET}{name}": forms.CharField(
-            label=name.replace("_", " "),
+            label=f"Secret: {name.replace('_', ' ')}",
             required=False,
             widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
             help_text=f"{what}. Stored encrypted and never shown again; empty: as it is.",

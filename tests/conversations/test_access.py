@@ -156,6 +156,11 @@ GRANTS = {
     "read_budget": "budgets:read",
     "change_budget": "budgets:write",
     "remove_budget": "budgets:write",
+    "list_sources": "integrations:manage",
+    "add_source": "integrations:manage",
+    "read_source": "integrations:manage",
+    "change_source": "integrations:manage",
+    "remove_source": "integrations:manage",
 }
 OTHER_GRANTS = sorted({*GRANTS.values()})
 

@@ -8,8 +8,6 @@ from asgiref.sync import async_to_sync
 from django.db import connection
 from PIL import Image
 
-from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError
 from chatcore.offload import offload
 from chatcore.security.outbound import AddressRefused
 from conversations.models import Attachment, Message
@@ -99,7 +97,7 @@ def test_another_origin_is_not_told_the_key() -> None:
 LOST = [
     pytest.param(Say(404, b""), "waiting", "404", id="not there yet"),
     pytest.param(Say(503, b""), "waiting", "503", id="down"),
-    pytest.param(Say(200, b"<svg onload='x'/>"), "failed", "", id="a type that is not taken"),
+    pytest.param(Say(200, b"\x7fELF\x00\x01\xff"), "failed", "", id="a type that is not taken"),
     pytest.param(Say(200, b""), "failed", "", id="empty"),
     pytest.param(Say(200, b"x" * 2_001), "failed", "", id="too large"),
     pytest.param(Say(302, b"", {"Location": "http://169.254.169.254/"}), "failed", "", id="led inwards"),
@@ -132,7 +130,7 @@ def test_in_the_end_it_is_given_up() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("url", ["ftp://x.example/a", "http://x.example/a", "https://10.0.0.1/", "no url"])
+@pytest.mark.parametrize("url", ["ftp://x.example/a", "https://me@x.example/", "https://10.0.0.1/", "no url"])
 def test_an_address_that_may_not_be_called_is_refused_at_once(url: str) -> None:
     with pytest.raises(AddressRefused):
         waiting(url)

@@ -9,6 +9,7 @@ from statistics import median
 
 import aiohttp
 
+FIRST_WORDS = b'"content": " word'  # not the empty content with which a stream may begin
 STREAMED = {"Accept": "text/event-stream"}
 
 
@@ -55,11 +56,11 @@ async def reply(session: aiohttp.ClientSession, conversation_id: str) -> Streame
 
 
 async def completion(session: aiohttp.ClientSession, address: str, model: str) -> Streamed:
-    """The same of the provider itself."""
+    """The same as OpenAI's clients ask for it: of the provider itself, or without an address of Chatcore."""
     body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Count."}]}
     began = time.perf_counter()
     async with session.post(f"{address}/v1/chat/completions", json=body) as response:
-        return await _read(response, began, b'"content":', b"[DONE]")
+        return await _read(response, began, FIRST_WORDS, b"[DONE]")
 
 
 async def _read(response: aiohttp.ClientResponse, began: float, first: bytes, last: bytes) -> Streamed:
@@ -78,6 +79,7 @@ async def _read(response: aiohttp.ClientResponse, began: float, first: bytes, la
 @asynccontextmanager
 async def talking(url: str, key: str) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {key}"}
-    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=120)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)  # before the server closes an idle one
+    timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(url, headers=headers, connector=connector, timeout=timeout) as session:
         yield session

@@ -24,9 +24,12 @@ class ConversationQuerySet(models.QuerySet[Any]):
         """The conversations of the principal's workspace that its user is a member of and its key may touch."""
         if principal.user is None:
             return self.none()
-        mine = self.filter(workspace=principal.workspace, members__user=principal.user)
+        mine = self.of_member(principal.workspace.id, principal.user.id)
         allowed = principal.selectors(grant)
         return mine if allowed is None else mine.filter(id__in=_uuids(allowed))
+
+    def of_member(self, workspace: uuid.UUID, user: uuid.UUID) -> "ConversationQuerySet":
+        return self.filter(workspace=workspace, members__user=user)
 
 
 class MemberQuerySet(models.QuerySet[Any]):

@@ -4,12 +4,19 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid, NotFound
 from chatcore.llm import choosing
 from chatcore.llm.models import Model
+from chatcore.prepared import Prepared
 from conversations.errors import NoModel
-from conversations.models import Conversation, Member, Message
+from conversations.models import Conversation, Message
+from conversations.querysets import ConversationQuerySet
+
+_MEMBERS = (
+    "select conversation_id, user_id from conversations_member where conversation_id = any(%(conversations)s)"
+)
 
 Audience: TypeAlias = tuple[uuid.UUID, ...]
 
@@ -17,25 +24,44 @@ Audience: TypeAlias = tuple[uuid.UUID, ...]
 def find_conversation(
     principal: Principal, conversation_id: uuid.UUID, grant: str = "conversations:read"
 ) -> Conversation:
-    principal.require_any(grant)
-    found: Conversation | None = (
-        Conversation.objects.for_principal(principal, grant).filter(id=conversation_id).first()
-    )
-    if found is None:
-        raise NotFound
-    return found
+    return _existing(principal, conversation_id, grant, _found, Conversation.objects.all())
 
 
 def lock_conversation(principal: Principal, conversation_id: uuid.UUID, grant: str) -> Conversation:
     """The conversation, locked until the transaction ends: what is added to it is added one after the other."""
+    return _existing(principal, conversation_id, grant, _locked, _locking())
+
+
+def _locking() -> ConversationQuerySet:
+    locking: ConversationQuerySet = Conversation.objects.select_for_update(no_key=True, of=("self",))
+    return locking
+
+
+_found: Prepared[Conversation] = Prepared(
+    lambda workspace, user, id: Conversation.objects.of_member(workspace, user).filter(id=id),
+    *[uuid.UUID] * 3,
+)
+_locked: Prepared[Conversation] = Prepared(
+    lambda workspace, user, id: _locking().of_member(workspace, user).filter(id=id), *[uuid.UUID] * 3
+)
+
+
+def _existing(
+    principal: Principal,
+    conversation_id: uuid.UUID,
+    grant: str,
+    prepared: Prepared[Conversation],
+    queryset: ConversationQuerySet,
+) -> Conversation:
+    """By the prepared query, unless the principal's key is limited to some conversations."""
     principal.require_any(grant)
-    allowed = Conversation.objects.for_principal(principal, grant)
-    locked: Conversation | None = (
-        allowed.select_for_update(no_key=True, of=("self",)).filter(id=conversation_id).first()
-    )
-    if locked is None:
+    if principal.user is not None and principal.selectors(grant) is None:
+        found = prepared.first(principal.workspace.id, principal.user.id, conversation_id)
+    else:
+        found = queryset.for_principal(principal, grant).filter(id=conversation_id).first()
+    if found is None:
         raise NotFound
-    return locked
+    return found
 
 
 def find_message(principal: Principal, message_id: uuid.UUID, grant: str = "messages:read") -> Message:
@@ -77,7 +103,6 @@ def audiences_of(conversation_ids: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, Au
     """`audience_of` each of them, in one query."""
     found: dict[uuid.UUID, Audience] = dict.fromkeys(conversation_ids, ())
     if found:
-        members = Member.objects.filter(conversation__in=found)
-        for conversation_id, user_id in members.values_list("conversation_id", "user_id"):
+        for conversation_id, user_id in rows.execute(_MEMBERS, {"conversations": list(found)}):
             found[conversation_id] += (user_id,)
     return found

@@ -1,6 +1,10 @@
 """The `openai` package, unchanged, and plain HTTP against `/v1/`: what is answered, and what is kept of it."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +12,7 @@ import httpx
 import openai
 import pytest
 
-from tests.running import Chatcore
+from tests.running import ROOT, Chatcore
 from tests.upstreams.plans import ToolCall
 from tests.upstreams.server import Upstream
 
@@ -309,3 +313,15 @@ def test_a_client_that_leaves_loses_nothing(one: Chatcore) -> None:
         whole = http.get(f"/api/v1/replies/{reply}/events", timeout=60).text
     assert "reply.completed" in whole
     assert tree_of(one, conversation)[-1]["text"].endswith("word199 ")
+
+
+def test_the_guide_s_program_runs(one: Chatcore) -> None:
+    [program] = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs/openai.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    environment = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_KEY": one.key, "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("You said: What is new?\nYou said: And then?")

@@ -176,8 +176,8 @@ TAGS = {
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
-    "sources": "The addresses at which vendors post: Twilio, Slack, or anything that can sign JSON. Their secrets go in "
-    "and never come out again.",
+    "sources": "The addresses at which vendors post: Twilio, Slack, or what signs JSON. Their secrets go in and never "
+    "come out again.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.

@@ -65,7 +65,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 @dataclass(frozen=True)
 class Place:
     """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, a budget, and an integration with a source.
+    compared with another, the workspace's own model with the way to reach it, a budget, and an integration with a
+    source.
     """
 
     conversation: Conversation

@@ -135,7 +135,7 @@ class Adapter(ABC):
 
     def problems(self) -> list[FieldProblem]:
         """What is wrong with the secrets and settings. Names that are not known, and which are not text, are."""
-        found = [
+        return [
             FieldProblem(f"/{place}/{name}", f"{self.LABEL} has no such field", "unknown")
             for place, given, known in (
                 ("secrets", self.setup.secrets, self.SECRETS),
@@ -144,7 +144,6 @@ class Adapter(ABC):
             for name in given
             if name not in known
         ]
-        return found
 
     @abstractmethod
     def verify(self, received: Received) -> bool:
@@ -156,7 +155,9 @@ class Adapter(ABC):
 
     async def reply(self, address: Mapping[str, str], text: str) -> str:
         """Send a text and give the vendor's id of it. Raises NotSent."""
-        raise NotSent(f"{self.LABEL} takes no replies ({len(text)} characters for {address}).", retryable=False)
+        raise NotSent(
+            f"{self.LABEL} takes no replies ({len(text)} characters for {address}).", retryable=False
+        )
 
     def answer(self, outcomes: Sequence[Outcome]) -> Answer:  # noqa: ARG002
         """What the vendor reads when its request was read, whatever became of each message.

@@ -52,7 +52,9 @@ class GenericAdapter(Adapter):
         if self._proof == "hmac" and not settings.get("header"):
             found.append(FieldProblem("/settings/header", "must be given", "required"))
         if settings.get("encoding", "hex") not in ENCODINGS:
-            found.append(FieldProblem("/settings/encoding", f"must be one of {', '.join(ENCODINGS)}", "choice"))
+            found.append(
+                FieldProblem("/settings/encoding", f"must be one of {', '.join(ENCODINGS)}", "choice")
+            )
         if self._proof == "standard_webhooks" and standard_key(self._secret) is None:
             found.append(FieldProblem("/secrets/signing_secret", "must be whsec_ and base64", "required"))
         elif self._proof == "hmac" and not self._secret:

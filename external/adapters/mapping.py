@@ -158,7 +158,9 @@ def _parts(given: Map) -> Iterator[tuple[str, Any]]:
 
 
 def _listed(where: Any) -> list[tuple[tuple[int, ...], Any]]:
-    return [((place,), part) for place, part in enumerate(where)] if isinstance(where, list) else [((), where)]
+    return (
+        [((place,), part) for place, part in enumerate(where)] if isinstance(where, list) else [((), where)]
+    )
 
 
 def _shown(where: Any) -> str:

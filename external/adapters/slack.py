@@ -84,13 +84,21 @@ class SlackAdapter(Adapter):
         event = envelope.get("event")
         if envelope.get("type") != "event_callback" or not isinstance(event, dict):
             return Parsed()
-        return Parsed(incoming=(self._incoming(envelope, event),)) if self._is_for_us(envelope, event) else Parsed()
+        return (
+            Parsed(incoming=(self._incoming(envelope, event),))
+            if self._is_for_us(envelope, event)
+            else Parsed()
+        )
 
     def _is_for_us(self, envelope: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
         """Somebody's words, once: what is said to the app comes as a mention and as a message. Its own words, and
         those of other bots, would go round in a circle.
         """
-        if event.get("bot_id") or event.get("subtype") not in TAKEN_SUBTYPES or event.get("user") in _bots(envelope):
+        if (
+            event.get("bot_id")
+            or event.get("subtype") not in TAKEN_SUBTYPES
+            or event.get("user") in _bots(envelope)
+        ):
             return False
         if event.get("type") == "app_mention":
             return self._listen == "mentions"

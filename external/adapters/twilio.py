@@ -71,7 +71,9 @@ class TwilioAdapter(Adapter):
         if not self._token:
             found.append(FieldProblem("/secrets/auth_token", "must be given", "required"))
         if not self._account.isalnum():
-            found.append(FieldProblem("/settings/account_sid", "must be given: AC and 32 letters", "required"))
+            found.append(
+                FieldProblem("/settings/account_sid", "must be given: AC and 32 letters", "required")
+            )
         return found
 
     def verify(self, received: Received) -> bool:
@@ -129,7 +131,12 @@ class TwilioAdapter(Adapter):
 
     async def reply(self, address: Mapping[str, str], text: str) -> str:
         """Its states come to the source's own address."""
-        form = {"To": address["to"], "From": address["from"], "Body": text, "StatusCallback": self.setup.address}
+        form = {
+            "To": address["to"],
+            "From": address["from"],
+            "Body": text,
+            "StatusCallback": self.setup.address,
+        }
         answer = await outbound.fetch(
             "POST",
             f"{self._base_url}/2010-04-01/Accounts/{self._account}/Messages.json",

@@ -58,9 +58,7 @@ class Arrival(models.Model):
     """A message that came through a source, and where replies to it go: in the adapter's own words."""
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="arrivals")
-    message = models.OneToOneField(
-        Message, on_delete=models.CASCADE, related_name="+", db_constraint=False
-    )
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="+", db_constraint=False)
     address = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -156,9 +154,7 @@ class Fetch(models.Model):
     class Meta:
         verbose_name_plural = "fetches"
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=["waiting", "done", "failed"]), name="fetch_status"
-            )
+            models.CheckConstraint(condition=Q(status__in=["waiting", "done", "failed"]), name="fetch_status")
         ]
 
     def __str__(self) -> str:

@@ -92,7 +92,7 @@ def prepare(
     _check_move(source, settings, new_secrets)
     source.adapter = adapter
     source.settings = checked_object(dict(settings), "/settings", most_keys=MOST_SETTINGS, depth=6)
-    source.secrets = _stored(source) | new_secrets
+    source.secrets = {**_stored(source), **new_secrets}
     if found := adapter_of(source).problems():
         raise invalid(found)
 
@@ -101,9 +101,7 @@ def _check_move(source: Source, settings: Mapping[str, Any], new_secrets: Mappin
     """What was entered for one address is never sent to another."""
     moves = settings.get("base_url", "") != source.settings.get("base_url", "")
     if moves and not set(_stored(source)) <= set(new_secrets):
-        raise refused(
-            "/secrets", "must be given again: the old ones belong to the old address", "required"
-        )
+        raise refused("/secrets", "must be given again: the old ones belong to the old address", "required")
 
 
 def _stored(source: Source) -> dict[str, str]:

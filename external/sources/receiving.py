@@ -122,9 +122,7 @@ def confirm(source: Source, confirmation: Confirmation) -> None:
     """What has become of a reply's part. States only go forward; one of a message that is not ours is passed over."""
     sent = ReplyPart.objects.filter(source=source, vendor_id=confirmation.vendor_id)
     earlier = sent.filter(status__in=LATER_THAN[confirmation.state])
-    changed = earlier.update(
-        status=confirmation.state, error=confirmation.error, updated_at=timezone.now()
-    )
+    changed = earlier.update(status=confirmation.state, error=confirmation.error, updated_at=timezone.now())
     if changed and confirmation.state in ("delivered", "read"):
         part = sent.select_related("message").get()
         _acknowledge(source, part, "read" if confirmation.state == "read" else "delivered")
@@ -148,9 +146,7 @@ def _acknowledge(source: Source, part: ReplyPart, state: str) -> None:
 
 def _reject(source: Source, error: ChatcoreError, received: Received) -> None:
     text = received.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    Rejection.objects.create(
-        source=source, code=error.code, detail=error.detail, body=text[:KEPT_CHARACTERS]
-    )
+    Rejection.objects.create(source=source, code=error.code, detail=error.detail, body=text[:KEPT_CHARACTERS])
 
 
 def _log_unproven(source: Source) -> None:

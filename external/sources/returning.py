@@ -92,7 +92,9 @@ def claim_next(reply_id: uuid.UUID) -> Claim | None:
         return None
     now = timezone.now()
     is_free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - timedelta(seconds=CLAIM_SECONDS))
-    if not parts.filter(is_free, id=first, status="queued").update(claimed_at=now, attempts=F("attempts") + 1):
+    if not parts.filter(is_free, id=first, status="queued").update(
+        claimed_at=now, attempts=F("attempts") + 1
+    ):
         again(reply_id, CLAIM_SECONDS)
         return None
     part = ReplyPart.objects.select_related("source").defer("source__sealed").get(id=first)

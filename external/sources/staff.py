@@ -52,7 +52,9 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
             for problem in error.errors or ():
                 _, place, *rest = [*problem.pointer.split("/"), ""]
                 field = f"{SECRET}{rest[0]}" if place == "secrets" and rest[0] else place
-                self.add_error(field if field in self.fields else None, f"{problem.pointer}: {problem.detail}")
+                self.add_error(
+                    field if field in self.fields else None, f"{problem.pointer}: {problem.detail}"
+                )
         return given
 
 
@@ -89,10 +91,10 @@ class SourceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         sources: QuerySet[Source] = super().get_queryset(request)
         return sources.defer("sealed")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: ARG002
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **{**kwargs, "form": _form()})
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # noqa: ARG002
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:  # noqa: ARG002
         shown = ["integration", "name", "adapter", "address", "settings", "stored_secrets", "enabled"]
         return [*shown, *(f"{SECRET}{name}" for name in secret_fields())]
 

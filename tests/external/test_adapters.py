@@ -107,7 +107,9 @@ def test_only_what_is_signed_over_every_byte_holds(kind: Any, name: str, sign: A
         assert judge.verify(Received(ADDRESS, without, body)) is (left_out == "content-type")
     for header in headers:
         for odd in ("", "é", "v0=", "v1,", "9" * 5_000, "²"):
-            assert judge.verify(Received(ADDRESS, headers | {header: odd}, body)) is (header == "content-type")
+            assert judge.verify(Received(ADDRESS, headers | {header: odd}, body)) is (
+                header == "content-type"
+            )
 
 
 @pytest.mark.parametrize(("kind", "name", "sign"), SIGNED)
@@ -149,7 +151,9 @@ def test_a_header_of_ones_own_is_signed_as_configured(settings: dict[str, str], 
     judge = adapter(kind, proof="hmac", map={"content": "$.issue.title"}, **settings)
     assert judge.problems() == []
     digest = hmac.new(b"It's a Secret", body, hashlib.sha256).digest()
-    right = written.format(hex=digest.hex(), HEX=digest.hex().upper(), base64=base64.b64encode(digest).decode())
+    right = written.format(
+        hex=digest.hex(), HEX=digest.hex().upper(), base64=base64.b64encode(digest).decode()
+    )
     name = settings["header"].lower()
     assert judge.verify(Received(ADDRESS, {name: right}, body))
     for wrong in ("", right[1:], right[:-1] + "_", f"sha1={digest.hex()}"):
@@ -215,7 +219,9 @@ def test_what_became_of_a_reply_is_read(name: str, confirmations: tuple[Confirma
         ((b"NumMedia=0", b"NumMedia=1"), "/MediaUrl0"),
     ],
 )
-def test_a_form_that_is_not_as_it_should_be_is_refused(change: tuple[bytes, bytes], pointer: str | None) -> None:
+def test_a_form_that_is_not_as_it_should_be_is_refused(
+    change: tuple[bytes, bytes], pointer: str | None
+) -> None:
     body = sample("twilio_sms.form").replace(*change)
     if pointer is None:
         assert not adapter(TWILIO).verify(Received(ADDRESS, {"x-twilio-signature": "A"}, body))
@@ -258,7 +264,8 @@ def test_a_file_is_opened_with_the_bots_token_at_slack_alone() -> None:
 
 @pytest.mark.parametrize("listen", ["mentions", "everything"])
 @pytest.mark.parametrize(
-    "name", ["message_changed", "message_deleted", "channel_join", "bot_message", "own_message", "reaction_added"]
+    "name",
+    ["message_changed", "message_deleted", "channel_join", "bot_message", "own_message", "reaction_added"],
 )
 def test_edits_joins_and_what_bots_say_are_passed_over(name: str, listen: str) -> None:
     assert parsed(SLACK, f"slack_{name}.json", listen=listen).incoming == ()
@@ -274,7 +281,10 @@ def test_what_is_said_to_the_app_is_taken_once() -> None:
         ]
         for listen in ("mentions", "everything")
     }
-    assert heard == {"mentions": ["app_mention", "message_im"], "everything": ["message_im", "message_channel"]}
+    assert heard == {
+        "mentions": ["app_mention", "message_im"],
+        "everything": ["message_im", "message_channel"],
+    }
 
 
 def test_that_slack_left_messages_out_is_an_error() -> None:
@@ -283,7 +293,8 @@ def test_that_slack_left_messages_out_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"\xff", b'{"type": "event_callback"', b'{"type": "url_verification"}', b"[" * 100_000]
+    "body",
+    [b"", b"[]", b"\xff", b'{"type": "event_callback"', b'{"type": "url_verification"}', b"[" * 100_000],
 )
 def test_what_is_no_event_is_refused_in_words(body: bytes) -> None:
     with pytest.raises(ChatcoreError):
@@ -322,12 +333,17 @@ def test_what_is_no_text_is_written_as_json() -> None:
     assert isinstance(incoming, Incoming)
     assert (incoming.content, incoming.title) == ('{"b": [1, null]}', "5")
     assert (incoming.channel, incoming.handle) == ("email", "a@b.example")
-    assert [(media.url, media.name) for media in incoming.media] == [("https://x.example/p/cat.png?x", "cat.png")]
+    assert [(media.url, media.name) for media in incoming.media] == [
+        ("https://x.example/p/cat.png?x", "cat.png")
+    ]
 
 
 def test_what_a_map_does_not_find_is_named() -> None:
     found = mapping.read({**MAP}, {"alerts": [{"annotations": {"summary": "x"}}, {"fingerprint": "1"}]})
-    assert [[error.pointer for error in each.errors] for each in found if isinstance(each, Invalid)] == [["/external_id"], ["/content"]]
+    assert [[error.pointer for error in each.errors] for each in found if isinstance(each, Invalid)] == [
+        ["/external_id"],
+        ["/content"],
+    ]
     (nothing,) = mapping.read({"content": "$.absent"}, {"here": 1})
     assert isinstance(nothing, Invalid)
     assert nothing.detail == "content: $.absent finds nothing"

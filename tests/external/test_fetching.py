@@ -71,7 +71,9 @@ async def test_a_file_is_attached_once_and_its_key_forgotten() -> None:
     await offload(fetch.refresh_from_db)
     assert (fetch.status, fetch.authorization) == ("done", "")
     attached = await offload(lambda: list(Attachment.objects.all()))
-    assert [(each.message_id, each.name, each.width) for each in attached] == [(fetch.message_id, "cat.png", 3)]
+    assert [(each.message_id, each.name, each.width) for each in attached] == [
+        (fetch.message_id, "cat.png", 3)
+    ]
 
 
 def attempt(fetch: Fetch) -> None:

@@ -34,7 +34,11 @@ def client() -> Client:
 
 
 def post(client: Client, source: Source, body: bytes, headers: dict[str, str] | None = None) -> Any:
-    sent = {name: value for name, value in (headers or headers_for(source, body)).items() if name != "content-type"}
+    sent = {
+        name: value
+        for name, value in (headers or headers_for(source, body)).items()
+        if name != "content-type"
+    }
     path = source.address[source.address.index("/in/") :]
     return client.post(path, body, content_type="application/octet-stream", headers=sent)
 
@@ -84,7 +88,9 @@ def test_a_list_of_alerts_is_answered_one_by_one(owner: Principal, client: Clien
     assert (first.status_code, again.status_code) == (202, 200)
     assert [row["status"] for row in first.json()["results"]] == ["accepted", "accepted"]
     assert [row["status"] for row in again.json()["results"]] == ["duplicate", "duplicate"]
-    assert [row["message"] for row in again.json()["results"]] == [row["message"] for row in first.json()["results"]]
+    assert [row["message"] for row in again.json()["results"]] == [
+        row["message"] for row in first.json()["results"]
+    ]
     assert len(texts(source)) == 2
 
 
@@ -112,10 +118,14 @@ def test_media_are_fetched_later(owner: Principal, client: Client, settings: Any
 LONG = sample("twilio_sms.form").replace(b"Body=", b"Body=" + b"x" * 32_001)
 REFUSED = [
     pytest.param(TWILIO, LONG, 200, id="too long"),
-    pytest.param(TWILIO, sample("twilio_sms.form").replace(b"NumMedia=0", b"NumMedia=11"), 200, id="eleven media"),
+    pytest.param(
+        TWILIO, sample("twilio_sms.form").replace(b"NumMedia=0", b"NumMedia=11"), 200, id="eleven media"
+    ),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"From=", b"From=a&From="), 200, id="two senders"),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"Body=", b"Body=%00"), 200, id="NUL"),
-    pytest.param(SLACK, b'{"type": "event_callback", "event": {"type": "app_mention"}}', 200, id="bare event"),
+    pytest.param(
+        SLACK, b'{"type": "event_callback", "event": {"type": "app_mention"}}', 200, id="bare event"
+    ),
     pytest.param(SLACK, sample("slack_app_rate_limited.json"), 200, id="left out by the vendor"),
     pytest.param(SLACK, b"[" * 50_000, 200, id="deep"),
     pytest.param(GENERIC, b'{"alerts": [{"fingerprint": "1"}]}', 422, id="nothing where the text is"),
@@ -157,7 +167,8 @@ def test_all_that_is_not_proven_is_answered_the_same(owner: Principal, client: C
         *(post(client, each, body, right) for each in (off, absent, other_adapter, no_adapter)),
     ]
     shown = {
-        (answer.status_code, json.dumps(answer.json() | {"instance": ""}), answer["Content-Type"]) for answer in answers
+        (answer.status_code, json.dumps(answer.json() | {"instance": ""}), answer["Content-Type"])
+        for answer in answers
     }
     assert len(shown) == 1
     assert answers[0].status_code == 401

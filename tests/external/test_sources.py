@@ -39,7 +39,9 @@ def body(owner: Principal, *grants: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def test_a_source_is_made_read_changed_and_removed_without_its_secrets(owner: Principal, settings: Any) -> None:
+def test_a_source_is_made_read_changed_and_removed_without_its_secrets(
+    owner: Principal, settings: Any
+) -> None:
     settings.PUBLIC_URL = "https://chat.example"
     client = session_client(owner)
     made = send(client, "POST", SOURCES, body(owner))
@@ -180,13 +182,17 @@ def test_a_map_that_is_wrong_is_refused_where_it_is_wrong(owner: Principal, staf
 
 
 TRIED = [
-    pytest.param("generic_alertmanager.json", ["Disk 93 % full on db-3", "9f5ab1d2c3e4f502", '"severity": "critical"']),
+    pytest.param(
+        "generic_alertmanager.json", ["Disk 93 % full on db-3", "9f5ab1d2c3e4f502", '"severity": "critical"']
+    ),
     pytest.param("generic_github_issue.json", ["It was read, and says nothing"]),
 ]
 
 
 @pytest.mark.parametrize(("name", "words"), TRIED)
-def test_a_pasted_sample_shows_what_it_maps_to(owner: Principal, staff: Client, name: str, words: list[str]) -> None:
+def test_a_pasted_sample_shows_what_it_maps_to(
+    owner: Principal, staff: Client, name: str, words: list[str]
+) -> None:
     source = make_source(owner, **GENERIC)
     page = reverse("admin:external_source_try", args=[source.pk])
     read = shown(staff.post(page, {"sample": sample(name).decode()}))
@@ -201,7 +207,9 @@ def test_a_pasted_sample_shows_what_it_maps_to(owner: Principal, staff: Client, 
         ('{"alerts": [{"fingerprint": "1"}]}', "content: Alert:, $.annotations.summary finds nothing"),
     ],
 )
-def test_a_pasted_sample_that_cannot_be_read_says_why(owner: Principal, staff: Client, text: str, words: str) -> None:
+def test_a_pasted_sample_that_cannot_be_read_says_why(
+    owner: Principal, staff: Client, text: str, words: str
+) -> None:
     page = reverse("admin:external_source_try", args=[make_source(owner, **GENERIC).pk])
     assert words in shown(staff.post(page, {"sample": text}))
 
@@ -219,10 +227,20 @@ def test_staff_see_what_was_refused_sent_and_fetched(owner: Principal, staff: Cl
     message = make_conversation(owner, "Hello").active_leaf
     rejection = Rejection.objects.create(source=source, code="invalid", detail="too long", body="Body=x")
     part = ReplyPart.objects.create(
-        source=source, message=message, part=0, text="Hi", address={}, status="failed", error="21211 No number"
+        source=source,
+        message=message,
+        part=0,
+        text="Hi",
+        address={},
+        status="failed",
+        error="21211 No number",
     )
     fetch = Fetch.objects.create(
-        message=message, url="https://x.example/a.png", name="a.png", authorization=f"Bearer {SECRET}", error="gone"
+        message=message,
+        url="https://x.example/a.png",
+        name="a.png",
+        authorization=f"Bearer {SECRET}",
+        error="gone",
     )
     for row, words in ((rejection, "too long"), (part, "21211 No number"), (fetch, "gone")):
         name = f"admin:external_{row._meta.model_name}"

@@ -28,7 +28,11 @@ SLACK_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ACCOUNT = "AC00000000000000000000000000000001"
 TWILIO = {"adapter": "twilio", "secrets": {"auth_token": TOKEN}, "settings": {"account_sid": ACCOUNT}}
-SLACK = {"adapter": "slack", "secrets": {"signing_secret": SLACK_SECRET, "bot_token": "xoxb-1"}, "settings": {}}
+SLACK = {
+    "adapter": "slack",
+    "secrets": {"signing_secret": SLACK_SECRET, "bot_token": "xoxb-1"},
+    "settings": {},
+}
 MAP = {
     "each": "$.alerts[*]",
     "content": ["Alert:", "$.annotations.summary"],
@@ -159,7 +163,7 @@ def _handler(api: Callable[[], VendorAPI]) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(raw)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815 (as http.server calls them)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing."""

@@ -26,8 +26,8 @@ class Example:
 
 def examples(guide: str) -> list[Example]:
     found: list[Example] = []
-    text = (ROOT / "docs" / guide).read_text()
-    for kind, text in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    whole = (ROOT / "docs" / guide).read_text()
+    for kind, text in re.findall(r"^```(\w+)\n(.*?)^```$", whole, re.MULTILINE | re.DOTALL):
         if kind == "sh":
             found.append(Example(text))
         elif kind == "json":

@@ -32,6 +32,9 @@ from conversations import comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
+from external.authenticators import rest as authenticators
+from external.identities import rest as identities
+from external.schedules import rest as schedules
 from external.sources import rest as sources
 
 PREFIX = "/api/v1/"
@@ -124,8 +127,12 @@ resources: list[URLPattern] = [
     path("usage/", usage.UsageViewSet.as_view({"get": "list"}), name="usage_ledger"),
     path("usage/summary/", usage.UsageViewSet.as_view({"get": "summary"}), name="usage_summary"),
     *_kept("budgets", usage.BudgetViewSet),
+    *_kept("identities", identities.IdentityViewSet),
+    *_kept("schedules", schedules.ScheduleViewSet),
+    path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
     *_kept("sources", sources.SourceViewSet),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
+    *_kept("authenticators", authenticators.AuthenticatorViewSet),
     path("", missing),
 ]
 
@@ -179,6 +186,9 @@ TAGS = {
     "sources": "The addresses at which vendors post: Twilio, Slack, or what signs JSON. Their secrets go in and never "
     "come out again.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
+    "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
+    "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
+    "schedules": "Messages that an integration posts by the clock, and what became of them.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

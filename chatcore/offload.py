@@ -33,15 +33,15 @@ async def in_request(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 
 
 def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    _give_back()
+    give_back()
     try:
         return function(*args, **kwargs)
     finally:
-        _give_back()
+        give_back()
 
 
-def _give_back() -> None:
-    """Django's `close_old_connections`, except that a transaction around us keeps its own."""
+def give_back() -> None:
+    """Before waiting for others. Django's `close_old_connections`, except that a transaction keeps its own."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()

@@ -100,14 +100,14 @@ def parse(request: HttpRequest, body: bytes) -> Batch:
 def carry_out(request: HttpRequest, principal: Principal, batch: Batch, token: str | None) -> Answer:
     """Raises BatchRefused where all or nothing is wished for and something is wrong."""
     instance = request_id(request)
-    wrong = {
-        place: each for place, each in enumerate(batch.items) if isinstance(each, ChatcoreError)
-    }
+    wrong = {place: each for place, each in enumerate(batch.items) if isinstance(each, ChatcoreError)}
     if batch.atomic and wrong:
         raise BatchRefused(errors=list(_problems(wrong))[:NAMED_PROBLEMS])
     right = [each for each in batch.items if not isinstance(each, ChatcoreError)]
     outcomes = iter(accept(principal, right, atomic=batch.atomic, token=token) if right else [])
-    whole: list[Outcome] = [wrong[place] if place in wrong else next(outcomes) for place in range(len(batch.items))]
+    whole: list[Outcome] = [
+        wrong[place] if place in wrong else next(outcomes) for place in range(len(batch.items))
+    ]
     results = [
         BatchResult.of(outcome, external_id, instance)
         for outcome, external_id in zip(whole, batch.external_ids, strict=True)

@@ -161,5 +161,3 @@ class NewBatch(Body):
         max_length=MAX_BATCH,
     )
     atomic: StrictBool = Field(False, description="true: all are stored or none.")
-
-

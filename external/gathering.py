@@ -65,9 +65,7 @@ async def _write(
     line.is_writing = True
     together = [line.waiting.popleft() for _ in range(min(len(line.waiting), MOST_TOGETHER))]
     mine.heard = asyncio.get_running_loop().create_future()
-    writing = asyncio.ensure_future(
-        in_request(_accept, principal, [each.item for each in together], token)
-    )
+    writing = asyncio.ensure_future(in_request(_accept, principal, [each.item for each in together], token))
     writing.add_done_callback(partial(_tell, key, line, together))
     await asyncio.wait([writing])
     return writing.result()[together.index(mine)]

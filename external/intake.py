@@ -172,9 +172,7 @@ class _Intake:
         """Asked once for all that say the same."""
         if selectors not in self._users:
             try:
-                self._users[selectors] = resolve(
-                    self.principal, selectors, strategies=self.policy.strategies
-                )
+                self._users[selectors] = resolve(self.principal, selectors, strategies=self.policy.strategies)
             except ChatcoreError as error:
                 self._users[selectors] = error
         return self._users[selectors]

@@ -115,7 +115,9 @@ class Plan:
             conversation = self._start(addressed)
         message = self._message(addressed, conversation)
         reply = (
-            new_reply(principal, message, model, item.params, addressed.reply_id) if model is not None else None
+            new_reply(principal, message, model, item.params, addressed.reply_id)
+            if model is not None
+            else None
         )
         self._ends[conversation.id] = reply.id if reply else message.id
         self.planned.append(Planned(addressed, message, reply))

@@ -15,7 +15,7 @@ from external.models import IntakeMessage
 READ = "messages:read"
 
 
-class Raced(Exception):  # noqa: N818 (told to no client)
+class Raced(Exception):
     """Another transaction has stored one of these external ids since it was looked up."""
 
 

@@ -4,6 +4,7 @@ import functools
 import json
 import uuid
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,9 +20,12 @@ from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from external.models import Source
+from external.models import Authenticator, Identity, Schedule
+from external.schedules import actions as schedules
 from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
 
 CONVERSATIONS = "/api/v1/conversations/"
+SECRET = "whsec_" + "c2VjcmV0" * 4
 
 
 class _Handler(ClientHandler):
@@ -80,6 +84,11 @@ class Place:
     integration: Integration
     source: Source
 
+class Place(SimpleNamespace):
+    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
+    one that is compared with another.
+    """
+
     @property
     def ids(self) -> dict[str, str]:
         return {name: str(getattr(self, name).id) for name in PLACES}
@@ -87,6 +96,18 @@ class Place:
 
 PERSONAL = ("conversation", "message", "reply", "candidate")
 PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "integration", "source")
+PLACES = (
+    *PERSONAL,
+    "model",
+    "provider",
+    "deployment",
+    "budget",
+    "integration",
+    "authenticator",
+    "person",
+    "identity",
+    "schedule",
+)
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
 
@@ -113,6 +134,40 @@ def make_place(owner: Principal) -> Place:
     return Place(
         conversation, message, reply, candidate, model, provider, deployment, budget, integration, source
     )
+    person = conversation.owner
+    claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
+    identity, _ = Identity.objects.get_or_create(**claim)
+    schedule = make_schedule(owner)
+    authenticator, _ = Authenticator.objects.get_or_create(
+        integration=schedule.integration, name="Own", kind="signature", defaults={"secret": SECRET}
+    )
+    return Place(
+        conversation=conversation,
+        message=message,
+        reply=reply,
+        candidate=candidate,
+        model=model,
+        provider=provider,
+        deployment=deployment,
+        budget=budget,
+        integration=schedule.integration,
+        authenticator=authenticator,
+        person=person,
+        identity=identity,
+        schedule=schedule,
+    )
+
+
+def make_schedule(owner: Principal) -> Schedule:
+    """Of an integration that acts for the owner; there may be one of it already."""
+    named: dict[str, Any] = {"workspace": owner.workspace, "name": "Clock"}
+    integration, made = Integration.objects.get_or_create(
+        **named, defaults={"acts_as": owner.user, "grants": ["*:*"]}
+    )
+    if not made:
+        return Schedule.objects.get(integration=integration)
+    wishes = {"name": "Morning", "content": "Good morning.", "cron": "0 7 * * *", "respond": "none"}
+    return schedules.add_schedule(owner, integration=integration.id, **wishes)
 
 
 @dataclass(frozen=True)
@@ -219,6 +274,39 @@ ROUTES = {
     "read_source": Route("GET", "sources/<source>/"),
     "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
     "remove_source": Route("DELETE", "sources/<source>/", 204),
+    "list_authenticators": Route("GET", "authenticators/"),
+    "add_authenticator": Route(
+        "POST",
+        "authenticators/",
+        201,
+        {"integration": "<integration>", "name": "Another", "kind": "signature", "secret": SECRET},
+    ),
+    "read_authenticator": Route("GET", "authenticators/<authenticator>/"),
+    "change_authenticator": Route("PATCH", "authenticators/<authenticator>/", body={"enabled": True}),
+    "remove_authenticator": Route("DELETE", "authenticators/<authenticator>/", 204),
+    "list_identities": Route("GET", "identities/"),
+    "add_identity": Route(
+        "POST", "identities/", 201, {"user": "<person>", "channel": "sms", "value": "+43 660 7654321"}
+    ),
+    "read_identity": Route("GET", "identities/<identity>/"),
+    "change_identity": Route("PATCH", "identities/<identity>/", body={"verified": True}),
+    "remove_identity": Route("DELETE", "identities/<identity>/", 204),
+    "list_schedules": Route("GET", "schedules/"),
+    "add_schedule": Route(
+        "POST",
+        "schedules/",
+        201,
+        {
+            "name": "Evening",
+            "content": "Good night.",
+            "cron": "0 22 * * *",
+            "integration": "<integration>",
+        },
+    ),
+    "read_schedule": Route("GET", "schedules/<schedule>/"),
+    "change_schedule": Route("PATCH", "schedules/<schedule>/", body={"cron": "0 8 * * *"}),
+    "remove_schedule": Route("DELETE", "schedules/<schedule>/", 204),
+    "list_schedule_runs": Route("GET", "schedules/<schedule>/runs/"),
 }
 TAKING_A_BODY = sorted(name for name, route in ROUTES.items() if route.body is not None)
 

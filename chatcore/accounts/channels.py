@@ -13,6 +13,7 @@ from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 
+from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import Forbidden
@@ -26,7 +27,7 @@ class ForeignOrigin(Forbidden):
 
 
 Credentials = tuple[str, ...]
-_DECIDING = ("authorization", "x-api-key", "cookie", "x-workspace", "origin", "host")
+_DECIDING = ("authorization", "x-api-key", "x-authenticator", "cookie", "x-workspace", "origin", "host")
 
 
 async def principal_of(scope: Mapping[str, Any]) -> Principal | None:
@@ -46,7 +47,7 @@ def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _identify(headers: Mapping[str, str]) -> Principal | None:
     session = _session_of(headers)
-    principal = identify(
+    principal = vouched(headers, None) or identify(
         authorization=headers.get("authorization"),
         api_key=headers.get("x-api-key"),
         session=session,

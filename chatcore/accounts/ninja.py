@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
+from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.csrf import refuse_forged
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import Unauthenticated, UnsupportedMedia
@@ -26,7 +27,7 @@ class PrincipalAuth(AuthBase):
         return await in_request(self.principal_of, request)
 
     def principal_of(self, request: HttpRequest) -> Principal:
-        principal = identify(
+        principal = vouched(request.headers, lambda: request.body) or identify(
             authorization=request.headers.get("Authorization"),
             api_key=request.headers.get("X-API-Key"),
             session=request.session,

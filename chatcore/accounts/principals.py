@@ -13,7 +13,7 @@ from chatcore.accounts.models import Integration, Membership, User, Workspace
 from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.errors import Forbidden, NotFound, Unauthenticated
 
-Credential = Literal["session", "token", "key"]
+Credential = Literal["session", "token", "key", "proof"]
 SYSTEM = "system"  # the author of what nobody in particular does
 
 

@@ -8,6 +8,7 @@ import phonenumbers
 from chatcore.texts import checked_text, refused
 
 MAX_VALUE_LENGTH = 254
+SHORTEST_NATIONAL = 7
 TELEPHONES = frozenset({"mms", "phone", "sms", "voice", "whatsapp"})
 _CHANNEL = re.compile(r"[a-z][a-z0-9_.-]{0,39}", re.ASCII)
 
@@ -48,11 +49,17 @@ def _telephone(text: str, country: str, pointer: str) -> str:
         number = phonenumbers.parse(text, country.upper() or None)
     except phonenumbers.NumberParseException:
         raise trouble from None
-    is_international = text.startswith(("+", "＋"))
-    is_real = phonenumbers.is_possible_number if is_international else phonenumbers.is_valid_number
-    if number.extension or not is_real(number):
+    if number.extension or not _is_one(number, is_whole=text.startswith(("+", "＋"))):
         raise trouble
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_one(number: phonenumbers.PhoneNumber, *, is_whole: bool) -> bool:
+    """Numbers without a country code are looked at closely: five digits may be a short code of any network."""
+    if is_whole:
+        return phonenumbers.is_possible_number(number)
+    digits = phonenumbers.national_significant_number(number)
+    return len(digits) >= SHORTEST_NATIONAL and phonenumbers.is_valid_number(number)
 
 
 def _folded(text: str, pointer: str) -> str:

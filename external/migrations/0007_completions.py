@@ -7,9 +7,9 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('external', '0006_authenticators'),
         ('accounts', '0001_initial'),
         ('conversations', '0006_tool_calls'),
-        ('external', '0002_identities'),
     ]
 
     operations = [

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from chatcore.llm.service import ProvidersOfWeb
 from chatcore.processes import preconditions, web
 from chatcore.processes.children import Children
 from chatcore.processes.supervisor import Part, PartFailedError, supervise
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         try:
             with web.listen(host, port) if fd is None else socket.socket(fileno=fd) as listener:
                 preconditions.part_of_many()
-                supervise(lambda: [_part(listener, workers, announce)])
+                supervise(lambda: [_part(listener, workers, announce), ProvidersOfWeb()])
         except (web.AddressError, PartFailedError) as error:
             raise CommandError(str(error)) from None
 

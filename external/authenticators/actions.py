@@ -1,0 +1,118 @@
+"""Writes to authenticators. Their secrets go in and never come out again."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from chatcore.accounts import grants, signals
+from chatcore.accounts.models import Integration
+from chatcore.accounts.principals import Principal
+from chatcore.errors import Conflict, Forbidden, NotFound
+from chatcore.problems import pointer_to
+from chatcore.texts import checked_object, checked_text, refused
+from external.authenticators.kinds import build, kinds
+from external.authenticators.proofs import Given
+from external.models import Authenticator, KeySet
+
+MOST = 10  # of one integration
+MOST_OPTIONS = 50
+MANAGE = "integrations:manage"
+
+
+class TooManyAuthenticators(Conflict):
+    """An integration has at most ten authenticators. Remove one first."""
+
+    code = "too_many_authenticators"
+
+
+class GrantedMore(Forbidden):
+    """This integration may do more than you: whoever gives it another way in needs all that it is granted."""
+
+    code = "granted_more"
+
+
+def find_authenticator(principal: Principal, authenticator_id: uuid.UUID) -> Authenticator:
+    principal.require(MANAGE)
+    rows = Authenticator.objects.for_principal(principal).described()
+    found: Authenticator | None = rows.filter(pk=authenticator_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@transaction.atomic
+def add_authenticator(principal: Principal, *, integration: uuid.UUID, **fields: Any) -> Authenticator:
+    """Its requests are let in from now on."""
+    principal.require(MANAGE)
+    rows = Integration.objects.filter(workspace=principal.workspace, pk=integration).select_for_update()
+    owner = rows.first()
+    if owner is None:
+        raise refused("/integration", "must be the id of an integration of this workspace", "unknown")
+    _must_cover(principal, owner)
+    if Authenticator.objects.filter(integration=owner).count() >= MOST:
+        raise TooManyAuthenticators
+    authenticator = Authenticator(integration=owner)
+    _write(authenticator, fields)
+    return find_authenticator(principal, authenticator.pk)
+
+
+@transaction.atomic
+def change_authenticator(principal: Principal, authenticator_id: uuid.UUID, **fields: Any) -> Authenticator:
+    authenticator = find_authenticator(principal, authenticator_id)
+    _must_cover(principal, authenticator.integration)
+    if fields:
+        _write(authenticator, fields)
+    return find_authenticator(principal, authenticator_id)
+
+
+@transaction.atomic
+def remove_authenticator(principal: Principal, authenticator_id: uuid.UUID) -> None:
+    """What came in through it stays."""
+    authenticator = find_authenticator(principal, authenticator_id)
+    authenticator.delete()
+    signals.announce(integration_id=authenticator.integration_id)
+
+
+def check_usable(kind: str, given: Given) -> None:
+    """Raises Invalid where there is no such kind, or its options or secret cannot be used."""
+    if kind not in kinds():
+        raise refused("/kind", f"must be one of {', '.join(sorted(kinds()))}", "unknown")
+    try:
+        build(kind, given)
+    except ValueError as error:
+        pointer = "/secret" if "secret" in str(error) else "/options"
+        raise refused(pointer, f"cannot be used: {error}", "unusable") from None
+
+
+def saved(authenticator: Authenticator, *, moved: bool) -> None:
+    """Store one that was checked. Keys that were fetched for other options (`moved`) are forgotten."""
+    authenticator.save()
+    if moved:
+        KeySet.objects.filter(pk=authenticator.pk).delete()
+    signals.announce(integration_id=authenticator.integration_id)
+
+
+def _write(authenticator: Authenticator, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        if name == "options":
+            checked_object(value, "/options", most_keys=MOST_OPTIONS)
+        elif isinstance(value, str):
+            checked_text(value, pointer_to(name), limit=10_000, required=name != "secret")
+        setattr(authenticator, name, value)
+    given = Given(authenticator.pk, authenticator.options, authenticator.secret)
+    check_usable(authenticator.kind, given)
+    try:
+        with transaction.atomic():
+            saved(authenticator, moved="options" in fields)
+    except IntegrityError:
+        raise Conflict("There is one of that name already.") from None
+
+
+def _must_cover(principal: Principal, integration: Integration) -> None:
+    """Or a key that may manage integrations could make itself another, more powerful one."""
+    for text in integration.grants:
+        grant = grants.parse(text)
+        if grant and not principal.may(f"{grant.resource}:{grant.action}", grant.selector):
+            raise GrantedMore

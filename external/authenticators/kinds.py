@@ -1,0 +1,40 @@
+"""Every kind of authenticator this installation knows: our own, and those of installed packages."""
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from django.core.exceptions import ImproperlyConfigured
+
+from external.authenticators.proofs import Given, Verifier
+from external.authenticators.signatures import SignatureVerifier
+from external.authenticators.tokens import TokenVerifier
+
+ENTRY_POINTS = "chatcore.authenticators"
+OURS: Mapping[str, type[Verifier]] = {"signature": SignatureVerifier, "jwt": TokenVerifier}
+
+
+def kinds() -> dict[str, type[Verifier]]:
+    """Classes by the name an Authenticator row calls them."""
+    return {**OURS, **_installed()}
+
+
+def build(kind: str, given: Given) -> Verifier:
+    """Raises ValueError where there is no such kind, or what is given cannot be used."""
+    found = kinds().get(kind)
+    if found is None:
+        raise ValueError(f"no kind of authenticator is called {kind!r}")
+    unknown = sorted(given.options.keys() - found.OPTIONS.keys())
+    if unknown:
+        raise ValueError(f"there is no option {', '.join(unknown)}")
+    return found(given)
+
+
+@functools.cache
+def _installed() -> dict[str, type[Verifier]]:
+    found: dict[str, type[Verifier]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in OURS or point.name in found:
+            raise ImproperlyConfigured(f"two authenticators are called {point.name!r}; one is {point.value}.")
+        found[point.name] = point.load()
+    return found

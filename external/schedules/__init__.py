@@ -1,0 +1,1 @@
+"""Schedules: messages that an integration posts by the clock."""

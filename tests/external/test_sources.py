@@ -9,12 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal
 from external.models import Fetch, Rejection, ReplyPart, Source
 from tests.api import key_client, send, session_client
 from tests.external.vendors import ACCOUNT, GENERIC, MAP, SLACK, TWILIO, make_source, sample
-from tests.factories import make_conversation, make_key_principal, make_principal
+from tests.factories import make_conversation, make_key_principal, make_principal, make_user
 
 pytestmark = pytest.mark.django_db
 SOURCES = "/api/v1/sources/"
@@ -129,7 +128,7 @@ def test_members_and_strangers_find_no_sources(owner: Principal) -> None:
 @pytest.fixture
 def staff() -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("staff@example.com", "x"))
+    client.force_login(make_user(is_staff=True, is_superuser=True))
     return client
 
 
@@ -217,7 +216,7 @@ def test_a_pasted_sample_that_cannot_be_read_says_why(
 @pytest.mark.parametrize("fields", [{}, {"is_staff": True}])
 def test_who_may_not_change_sources_tries_none(owner: Principal, fields: dict[str, bool]) -> None:
     client = Client()
-    client.force_login(User.objects.create_user("person@example.com", "x", **fields))
+    client.force_login(make_user(**fields))
     page = reverse("admin:external_source_try", args=[make_source(owner, **GENERIC).pk])
     assert client.post(page, {"sample": "{}"}).status_code in {302, 403}
 

@@ -92,7 +92,9 @@ def prepare(
     _check_move(source, settings, new_secrets)
     source.adapter = adapter
     source.settings = checked_object(dict(settings), "/settings", most_keys=MOST_SETTINGS, depth=6)
-    source.secrets = {**_stored(source), **new_secrets}
+    known = adapters()[adapter].SECRETS
+    kept = {name: value for name, value in _stored(source).items() if name in known}
+    source.secrets = {**kept, **new_secrets}
     if found := adapter_of(source).problems():
         raise invalid(found)
 

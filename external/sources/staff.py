@@ -59,8 +59,12 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 def secret_fields() -> dict[str, str]:
-    """Every secret that some adapter knows, with what it is."""
-    return {name: what for each in adapters().values() for name, what in each.SECRETS.items()}
+    """Every secret that some adapter knows, with what it is to each."""
+    found: dict[str, list[str]] = {}
+    for each in adapters().values():
+        for name, what in each.SECRETS.items():
+            found.setdefault(name, []).append(f"{each.LABEL}: {what}")
+    return {name: " · ".join(told) for name, told in found.items()}
 
 
 def _form() -> type[SourceForm]:

@@ -247,3 +247,11 @@ def test_staff_see_what_was_refused_sent_and_fetched(owner: Principal, staff: Cl
         page = shown(staff.get(reverse(f"{name}_change", args=[row.pk])))
         assert words in page
         assert SECRET not in page
+
+
+def test_another_adapter_keeps_no_secrets_of_the_first(owner: Principal, staff: Client) -> None:
+    source = make_source(owner, **SLACK)
+    source.adapter, source.settings = "twilio", {"account_sid": ACCOUNT}
+    change = reverse("admin:external_source_change", args=[source.pk])
+    assert staff.post(change, form(source, secret_auth_token=SECRET)).status_code == 302
+    assert Source.objects.get().secrets == {"auth_token": SECRET}

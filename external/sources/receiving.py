@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from chatcore.errors import ChatcoreError, TooMany, Unauthenticated, Unavailable
+from chatcore.errors import ChatcoreError, Unauthenticated, Unavailable
 from chatcore.security.fields import Unreadable
 from conversations.actions.receipts import Acknowledgement, record
 from external.adapters.adapter import Answer, Confirmation, Incoming, Outcome, Received
@@ -35,7 +35,7 @@ LATER_THAN: dict[str, tuple[str, ...]] = {
 def receive(adapter_name: str, source_id: uuid.UUID, received: Received) -> Answer:
     """The vendor's answer. Raises Unauthenticated for whatever is not proven, for one as for the other reason.
 
-    What may succeed when it is sent again (TooMany, Unavailable) is raised before anything else of it is taken.
+    What may succeed when it is sent again (TooMany, Unavailable) is raised too.
     """
     source = _open(adapter_name, source_id)
     adapter = adapter_of(source)
@@ -75,8 +75,7 @@ def _take_all(
                 raise each
             outcomes.append(_take(source, each))
         except ChatcoreError as error:
-            if error.retryable and not isinstance(error, TooMany):
-                raise
+            # Logged even if it may succeed later: not every vendor sends again.
             _reject(source, error, received)
             if error.retryable:
                 raise

@@ -29,9 +29,10 @@ LONGEST_WAIT = 3_600
 
 def queue_reply(reply_id: uuid.UUID) -> None:
     """In the transaction in which the reply becomes whole: its parts, if its question came through a source."""
-    arrivals = Arrival.objects.select_related("source").defer("source__sealed")
+    at_work = Arrival.objects.filter(source__enabled=True, source__integration__enabled=True)
+    arrivals = at_work.select_related("source").defer("source__sealed")
     arrival = arrivals.filter(message__children=reply_id).first()
-    if arrival is None or not arrival.address or not arrival.source.enabled:
+    if arrival is None or not arrival.address:
         return
     known = adapters().get(arrival.source.adapter)
     text = Message.objects.values_list("text", flat=True).get(id=reply_id).strip()

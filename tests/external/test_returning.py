@@ -10,6 +10,7 @@ from asgiref.sync import async_to_sync
 from django.db import connection
 from django.utils import timezone
 
+from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.offload import offload
 from conversations.actions import delete_message, post_message
@@ -108,10 +109,13 @@ def test_what_came_another_way_does_not_go_back() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("change", [{"enabled": False}, {"adapter": "gone"}])
-def test_a_source_that_is_not_at_work_takes_no_replies(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"enabled": False}, {"adapter": "gone"}, None])
+def test_a_source_that_is_not_at_work_takes_no_replies(change: dict[str, Any] | None) -> None:
     source, _ = ask(TWILIO, SMS)
-    Source.objects.filter(pk=source.pk).update(**change)
+    if change:
+        Source.objects.filter(pk=source.pk).update(**change)
+    else:
+        Integration.objects.filter(pk=source.integration_id).update(enabled=False)
     finish("Nobody reads this.")
     assert not ReplyPart.objects.exists()
 

@@ -98,7 +98,17 @@ class EditedMessage(Body):
     EXAMPLE = {"content": "What is new in Kyoto?"}
 
     content: Content
-    model: ModelName | None = Field(ABSENT, description="Who replies; else as for a new message.")
+    model: ModelName | None = Field(
+        ABSENT, description="Who replies; else those that were compared, else as for a new message."
+    )
+    models: list[ModelName] = Field(
+        ABSENT, min_length=FEWEST, max_length=MOST, description="Several that reply side by side."
+    )
+
+    def wishes(self) -> dict[str, Any]:
+        """As `edit_message` takes them."""
+        given = self.given()
+        return {"text": given.pop("content"), **given}
 
 
 class TypingBody(Body):

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from chatcore.llm.continuing import continuing
 from chatcore.llm.types import ModelRequest, Role, ToolCall, Turn
 from conversations.claims import Claim
 from conversations.models import Message, Summary
@@ -30,7 +31,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters."""
+    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters.
+
+    `ending` is read last and always whole.
+    """
 
     instructions: str
     summary: str
@@ -38,6 +42,7 @@ class Context:
     room: int
     params: Mapping[str, Any]
     user: str
+    ending: tuple[Turn, ...] = ()
 
     def request(self) -> ModelRequest:
         """Same branch, same bytes, so that a provider's prompt cache can serve it.
@@ -50,6 +55,7 @@ class Context:
             turns=(
                 *(Turn("system", note) for note in notes if note.strip()),
                 *(one.turn for one in self._newest(self.room - len(self.summary))),
+                *self.ending,
             ),
             params=self.params,
             user=self.user,
@@ -85,9 +91,10 @@ def read_context(claim: Claim) -> Context:
         instructions=conversation.system,
         summary="",
         said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
-        room=window * CHARACTERS_PER_TOKEN - len(conversation.system),
+        room=window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun),
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
+        ending=continuing(reply.begun),
     )
     return _with_summary(context) if context.too_old() else context
 

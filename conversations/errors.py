@@ -35,6 +35,12 @@ class AlreadyFinished(Conflict):
     code: ClassVar[str] = "reply_finished"
 
 
+class NothingSaid(Invalid):
+    """This reply ended before its first word, so there is nothing to continue. Try it again."""
+
+    code: ClassVar[str] = "nothing_said"
+
+
 class NoModel(Invalid):
     """No model is available to you. Ask an administrator to add a provider."""
 

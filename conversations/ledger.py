@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 
-def reserve_reply(reply: Message, conversation: Conversation) -> None:
-    """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
-    reserve_replies([(reply, conversation)])
-
-
 def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
-    """`reserve_reply` for each of them: all of them or none."""
+    """Last in the transaction that queues them. Raises BudgetExceeded or PriceUnknown: then none is to be made."""
     spending.reserve(*(_asked(reply, conversation) for reply, conversation in queued))
 
 
@@ -47,7 +42,9 @@ def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence
         **asker_of(claim),
         route=route,
         counts=stream.usage,
-        estimates=Usage(stream.tokens_read, tokens.estimate(stream.text) + tokens.estimate(stream.reasoning)),
+        estimates=Usage(
+            stream.tokens_read, tokens.estimate(stream.written) + tokens.estimate(stream.reasoning)
+        ),
         seconds=stream.seconds,
         outcome=outcome,
         code=code,
@@ -103,7 +100,8 @@ def _tokens_to_read(reply: Message, conversation: Conversation) -> int:
     assert reply.model is not None
     turns, size = Message.objects.size_of_path(reply.parent_id) if reply.parent_id else (0, 0)
     system = tokens.estimate_turns([conversation.system] if conversation.system else [])
-    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN
+    begun = tokens.estimate_turns([reply.begun] if reply.begun else [])
+    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN + begun
     return min(whole, reply.model.context_window or whole)
 
 

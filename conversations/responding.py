@@ -76,8 +76,8 @@ async def respond(
 ) -> HttpResponse:
     """Ask for replies and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
 
-    `find` checks that the conversation is the asker's; `ask` commits, given the ids of so many replies
-    to be: the watches on them are open before, so that not even a first word can be missed.
+    `find` checks that the conversation is the asker's; `ask` commits, given the ids of as many replies
+    as may come to be: the watches on them are open before, so that not even a first word can be missed.
     """
     seconds = wished_wait(request)
     streams = wants_stream(request)
@@ -92,7 +92,7 @@ async def respond(
             watches.close()
             return _accepted(posted)
         asked = [reply.id for reply in posted.replies]
-        if asked != reply_ids:  # they were there before, and may have said much already
+        if not watches.keep(asked):  # they were there before, and may have said much already
             watches.close()
             watches = Watches(watches.conversation_id, asked)
             await watches.open()

@@ -107,6 +107,7 @@ PLACES = (
     "person",
     "identity",
     "schedule",
+    "clock",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -138,8 +139,9 @@ def make_place(owner: Principal) -> Place:
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
+    integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
     authenticator, _ = Authenticator.objects.get_or_create(
-        integration=schedule.integration, name="Own", kind="signature", defaults={"secret": SECRET}
+        integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
     return Place(
         conversation=conversation,
@@ -150,11 +152,12 @@ def make_place(owner: Principal) -> Place:
         provider=provider,
         deployment=deployment,
         budget=budget,
-        integration=schedule.integration,
+        integration=integration,
         authenticator=authenticator,
         person=person,
         identity=identity,
         schedule=schedule,
+        clock=schedule.integration,
     )
 
 
@@ -243,6 +246,7 @@ ROUTES = {
     "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
+    "continue_reply": Route("POST", "replies/<reply>/continue", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
     "choose": Route("POST", "replies/<candidate>/choose"),
     "list_comparisons": Route("GET", "comparisons/"),
@@ -300,7 +304,7 @@ ROUTES = {
             "name": "Evening",
             "content": "Good night.",
             "cron": "0 22 * * *",
-            "integration": "<integration>",
+            "integration": "<clock>",
         },
     ),
     "read_schedule": Route("GET", "schedules/<schedule>/"),

@@ -82,12 +82,16 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. None is unknown, which is not zero; `estimated` counts are not the provider's."""
+    """Tokens of one answer. None is unknown, which is not zero; `estimated` counts are not the provider's.
+
+    Those read from a cache (`cached_tokens`) and written into one are part of the input.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
     estimated: bool = False
 
 

@@ -15,7 +15,7 @@ from chatcore.llm.models import Model
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.comparisons import find_models, forget_comparisons
+from conversations.actions.comparisons import compared_again, find_models, forget_comparisons
 from conversations.actions.posting import Posting, write
 from conversations.actions.receipts import recount_unread
 from conversations.actions.replies import new_reply
@@ -95,19 +95,27 @@ def edit_message(
     *,
     text: str,
     model: str | None = None,
-    reply_id: uuid.UUID | None = None,
+    models: Sequence[str] | None = None,
+    reply_ids: Sequence[uuid.UUID] = (),
 ) -> Posted:
-    """A new sibling with the new text, and a reply to it: nothing that was said is lost."""
+    """A new sibling with the new text, and a reply to it: nothing that was said is lost.
+
+    Where several models answered the old one, and no other wish is told, those of them that still can are compared
+    again.
+    """
     old = find_message(principal, message_id, WRITE)
     if old.is_reply:
         raise NotEditable
+    if model is None and models is None:
+        models = compared_again(principal, old)
     return post_message(
         principal,
         old.conversation_id,
         text=text,
         parent=old.parent_id,
         model=model,
-        reply_ids=[reply_id] if reply_id else (),
+        models=models,
+        reply_ids=reply_ids,
     )
 
 

@@ -164,7 +164,7 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
 
 
 def test_commands_that_reply_describe_all_three_ways(document: dict[str, Any]) -> None:
-    for name in ("ask", "edit_message", "regenerate", "retry"):
+    for name in ("ask", "edit_message", "regenerate", "retry", "continue_reply"):
         operation = operation_of(document, name)
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
         assert set(operation["responses"]["202"]["content"]) == {"application/json"}

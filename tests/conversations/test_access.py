@@ -140,6 +140,7 @@ GRANTS = {
     "edit_message": "messages:write",
     "regenerate": "replies:write",
     "retry": "replies:write",
+    "continue_reply": "replies:write",
     "stop": "replies:write",
     "choose": "replies:write",
     "list_comparisons": "messages:read",

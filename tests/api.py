@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -19,10 +20,15 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Source
 from external.models import Authenticator, Identity, Schedule
 from external.schedules import actions as schedules
-from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
+from tests.factories import (
+    make_attachment,
+    make_comparison,
+    make_conversation,
+    make_key_principal,
+    make_reply,
+)
 
 CONVERSATIONS = "/api/v1/conversations/"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -66,24 +72,6 @@ def session_client(owner: Principal, **options: Any) -> Client:
     return client
 
 
-@dataclass(frozen=True)
-class Place:
-    """What the addresses name: a conversation with a question in it, a reply to that which failed, one that is
-    compared with another, the workspace's own model with the way to reach it, a budget, and an integration with a
-    source.
-    """
-
-    conversation: Conversation
-    message: Message
-    reply: Message
-    candidate: Message
-    model: Model
-    provider: Provider
-    deployment: Deployment
-    budget: Budget
-    integration: Integration
-    source: Source
-
 class Place(SimpleNamespace):
     """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
     one that is compared with another.
@@ -94,8 +82,7 @@ class Place(SimpleNamespace):
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply", "candidate")
-PLACES = (*PERSONAL, "model", "provider", "deployment", "budget", "integration", "source")
+PERSONAL = ("conversation", "message", "reply", "candidate", "attachment")
 PLACES = (
     *PERSONAL,
     "model",
@@ -108,6 +95,7 @@ PLACES = (
     "identity",
     "schedule",
     "clock",
+    "upload",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -123,18 +111,6 @@ def make_place(owner: Principal) -> Place:
     deployment, _ = Deployment.objects.get_or_create(model=model, provider=provider, upstream_name="own")
     limits = {"unit": "tokens", "period": "month", "limit": 10**9}
     budget, _ = Budget.objects.get_or_create(workspace=owner.workspace, **limits)
-    integration, _ = Integration.objects.get_or_create(
-        workspace=owner.workspace, name="Own", defaults={"grants": ["models:use"]}
-    )
-    source, _ = Source.objects.get_or_create(
-        integration=integration,
-        name="Own",
-        adapter="generic",
-        settings={"proof": "key", "map": {"content": "$.text"}},
-    )
-    return Place(
-        conversation, message, reply, candidate, model, provider, deployment, budget, integration, source
-    )
     person = conversation.owner
     claim = {"workspace": owner.workspace, "user": person, "channel": "sms", "value": "+436601234567"}
     identity, _ = Identity.objects.get_or_create(**claim)
@@ -158,6 +134,8 @@ def make_place(owner: Principal) -> Place:
         identity=identity,
         schedule=schedule,
         clock=schedule.integration,
+        attachment=make_attachment(owner, message=message),
+        upload=make_attachment(owner),
     )
 
 
@@ -181,6 +159,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    file: tuple[str, bytes] | None = None
 
     @property
     def is_of_somebody(self) -> bool:
@@ -203,6 +182,8 @@ class Route:
         return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
 
     def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        if self.file:
+            return client.post(self.address(ids), {"file": SimpleUploadedFile(*self.file)}, **options)
         body = self.body and self.body | self.named(ids)
         return send(client, self.method, self.address(ids), body, **options)
 
@@ -223,6 +204,10 @@ ROUTES = {
     "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "upload_attachment": Route("POST", "attachments/", 201, file=("plan.txt", b"A plan.")),
+    "read_attachment": Route("GET", "attachments/<attachment>/"),
+    "read_attachment_content": Route("GET", "attachments/<attachment>/content"),
+    "delete_attachment": Route("DELETE", "attachments/<upload>/", 204),
     "list_models": Route("GET", "models/"),
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),
@@ -263,21 +248,6 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
-    "list_sources": Route("GET", "sources/"),
-    "add_source": Route(
-        "POST",
-        "sources/",
-        201,
-        {
-            "integration": "<integration>",
-            "adapter": "generic",
-            "name": "Alerts",
-            "settings": {"proof": "key", "map": {"content": "$.text"}},
-        },
-    ),
-    "read_source": Route("GET", "sources/<source>/"),
-    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
-    "remove_source": Route("DELETE", "sources/<source>/", 204),
     "list_authenticators": Route("GET", "authenticators/"),
     "add_authenticator": Route(
         "POST",

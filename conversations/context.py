@@ -7,10 +7,13 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.continuing import continuing
-from chatcore.llm.types import ModelRequest, Role, ToolCall, Turn
+from chatcore.llm.models import Model
+from chatcore.llm.types import ModelRequest, Turn
 from conversations.claims import Claim
-from conversations.models import Message, Summary
+from conversations.models import Attachment, Message, Summary
+from conversations.turns import Reader
 
 MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
@@ -43,6 +46,7 @@ class Context:
     params: Mapping[str, Any]
     user: str
     ending: tuple[Turn, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def request(self) -> ModelRequest:
         """Same branch, same bytes, so that a provider's prompt cache can serve it.
@@ -59,6 +63,7 @@ class Context:
             ),
             params=self.params,
             user=self.user,
+            left_out=self.left_out,
         )
 
     def too_old(self) -> Sequence[Said]:
@@ -74,7 +79,7 @@ class Context:
         """The last turn always; before it as many whole ones as fit."""
         count = 0
         for one in reversed(self.said):
-            room -= len(one.turn.text)
+            room -= len(one.turn.text) + image_tokens([one.turn]) * CHARACTERS_PER_TOKEN
             if count and room < 0:
                 break
             count += 1
@@ -87,14 +92,21 @@ def read_context(claim: Claim) -> Context:
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
     prefetch_related_objects([message for message in path if message.integration_id], "integration")
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
+    room = window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun)
+    files = Attachment.objects.of_messages(path)
+    has_images = any(file.is_image for row in files.values() for file in row)
+    sees = has_images and reply.model_id is not None and Model.objects.one_sees(reply.model_id)
+    reader = Reader(room, files, sees=sees)
+    said = [Said(message.id, turn) for message in reversed(path) if (turn := reader.turn(message))]
     context = Context(
         instructions=conversation.system,
         summary="",
-        said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
-        room=window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun),
+        said=said[::-1],
+        room=room,
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
         ending=continuing(reply.begun),
+        left_out=tuple(sorted(reader.left_out)),
     )
     return _with_summary(context) if context.too_old() else context
 
@@ -110,20 +122,3 @@ def _with_summary(context: Context) -> Context:
 
 def _messages(context: Context) -> list[uuid.UUID]:
     return [one.message for one in context.said]
-
-
-def _turn(message: Message) -> Turn | None:
-    calls = tuple(ToolCall(**call) for call in message.tool_calls)
-    if message.tool_call:
-        return Turn("tool", message.text, answers=message.tool_call)
-    if not message.text.strip() and not calls:
-        return None
-    if message.author == Message.Author.INTEGRATION and message.integration:
-        return Turn("user", f"[message from {message.integration.name}]\n{message.text}")
-    return Turn(_role(message), message.text, calls)
-
-
-def _role(message: Message) -> Role:
-    if message.is_reply:
-        return "assistant"
-    return "system" if message.author == Message.Author.SYSTEM else "user"

@@ -4,10 +4,13 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chatcore.accounts.models import Integration
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.spending import Asked
+from conversations.errors import TooManyReplies
 from conversations.models import Conversation, Message
 
 if TYPE_CHECKING:
@@ -18,8 +21,12 @@ RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 
 def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
-    """Last in the transaction that queues them. Raises BudgetExceeded or PriceUnknown: then none is to be made."""
-    spending.reserve(*(_asked(reply, conversation) for reply, conversation in queued))
+    """Last in the transaction that queues them. Raises TooManyReplies, BudgetExceeded or PriceUnknown: then none is to
+    be made.
+    """
+    replies = [*queued]
+    _keep_concurrency({reply.integration for reply, _ in replies if reply.integration is not None})
+    spending.reserve(*(_asked(reply, conversation) for reply, conversation in replies))
 
 
 def _asked(reply: Message, conversation: Conversation) -> Asked:
@@ -33,6 +40,19 @@ def _asked(reply: Message, conversation: Conversation) -> Asked:
         input_tokens=lambda: _tokens_to_read(reply, conversation),
         params=conversation.params | reply.params,
     )
+
+
+def _keep_concurrency(integrations: Iterable[Integration]) -> None:
+    """They are locked until the transaction ends: of two that ask at once, each counts the other's."""
+    held = {each.pk: most for each in integrations if (most := each.constraints.get("concurrency"))}
+    if not held:
+        return
+    for integration in Integration.objects.select_for_update(no_key=True).filter(pk__in=held).order_by("pk"):
+        most, own = held[integration.pk], Message.objects.filter(integration=integration)
+        if sum(own.filter(status=status).count() for status in RUNNING) > most:
+            raise TooManyReplies(
+                f"This integration may have {most} replies under way at once. Ask again when one has ended."
+            )
 
 
 def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:
@@ -88,7 +108,7 @@ def forget_replies(replies: Sequence[Message]) -> None:
 
 def tokens_of(request: ModelRequest) -> int:
     """About how many tokens the request has."""
-    return tokens.estimate_turns(turn.text for turn in request.turns)
+    return tokens.estimate_turns(turn.text for turn in request.turns) + image_tokens(request.turns)
 
 
 def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:

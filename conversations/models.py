@@ -10,12 +10,15 @@ from django.db.models import Q
 from chatcore.accounts.models import Integration, Workspace
 from chatcore.ids import uuid7
 from chatcore.llm.models import Model
+from conversations.attachment_table import Attachment
 from conversations.querysets import (
     ComparisonQuerySet,
     ConversationQuerySet,
     MemberQuerySet,
     MessageQuerySet,
 )
+
+__all__ = ["Attachment", "Comparison", "Conversation", "Member", "Message", "Receipt", "Summary"]
 
 
 class Conversation(models.Model):

@@ -20,7 +20,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, Schedule
+from external.models import Authenticator, Identity, Schedule, Source
 from external.schedules import actions as schedules
 from tests.factories import (
     make_attachment,
@@ -90,12 +90,14 @@ PLACES = (
     "deployment",
     "budget",
     "integration",
+    "key",
     "authenticator",
     "person",
     "identity",
     "schedule",
     "clock",
     "upload",
+    "source",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -116,9 +118,12 @@ def make_place(owner: Principal) -> Place:
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
     integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
+    key = integration.keys.first() or keys.mint(integration)[0]
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
+    mapped = {"adapter": "generic", "settings": {"proof": "key", "map": {"content": "$.text"}}}
+    source, _ = Source.objects.get_or_create(integration=integration, name="Own", defaults=mapped)
     return Place(
         conversation=conversation,
         message=message,
@@ -129,6 +134,7 @@ def make_place(owner: Principal) -> Place:
         deployment=deployment,
         budget=budget,
         integration=integration,
+        key=key,
         authenticator=authenticator,
         person=person,
         identity=identity,
@@ -136,6 +142,7 @@ def make_place(owner: Principal) -> Place:
         clock=schedule.integration,
         attachment=make_attachment(owner, message=message),
         upload=make_attachment(owner),
+        source=source,
     )
 
 
@@ -241,6 +248,18 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_integrations": Route("GET", "integrations/"),
+    "create_integration": Route(
+        "POST", "integrations/", 201, {"name": "Disk alerts", "grants": ["models:use"], "acts_as": None}
+    ),
+    "read_integration": Route("GET", "integrations/<integration>/"),
+    "change_integration": Route("PATCH", "integrations/<integration>/", body={"enabled": True}),
+    "remove_integration": Route("DELETE", "integrations/<integration>/", 204),
+    "list_keys": Route("GET", "integrations/<integration>/keys/"),
+    "create_key": Route("POST", "integrations/<integration>/keys/", 201, {"expires_at": None}),
+    "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
+    "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
+    "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),
@@ -248,6 +267,21 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_sources": Route("GET", "sources/"),
+    "add_source": Route(
+        "POST",
+        "sources/",
+        201,
+        {
+            "integration": "<integration>",
+            "adapter": "generic",
+            "name": "Alerts",
+            "settings": {"proof": "key", "map": {"content": "$.text"}},
+        },
+    ),
+    "read_source": Route("GET", "sources/<source>/"),
+    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
+    "remove_source": Route("DELETE", "sources/<source>/", 204),
     "list_authenticators": Route("GET", "authenticators/"),
     "add_authenticator": Route(
         "POST",

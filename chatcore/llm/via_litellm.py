@@ -106,9 +106,10 @@ def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
     if marked:
         instructions = [message for message in messages if message["role"] == "system"]
         for message in (*instructions[-1:], messages[-1]):
-            if isinstance(message["content"], str) and message["content"]:
-                part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
-                message["content"] = [part]
+            content = message["content"]
+            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            if parts[-1]["text"]:
+                message["content"] = [*parts[:-1], parts[-1] | {"cache_control": {"type": "ephemeral"}}]
     return messages
 
 

@@ -61,9 +61,14 @@ def new_conversation(
     system: str = "",
     params: dict[str, Any] | None = None,
     conversation_id: uuid.UUID | None = None,
+    thread: str = "",
 ) -> Conversation:
-    """Not stored yet: to be written with its first message, or alone by `start_conversation`."""
+    """Not stored yet: to be written with its first message, or alone by `start_conversation`.
+
+    `thread` is what an integration knows it by, if it does: its constraints may name threads.
+    """
     principal.require(WRITE)
+    principal.check_constraints(thread=thread)
     if principal.user is None:
         raise Forbidden("This key acts for no user, so it cannot own a conversation.")
     return Conversation(

@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chatcore.llm.contents import IMAGES
 from conversations.models import Message
 from conversations.rendering import render
+from conversations.turns import DOCUMENTS
 
 LONG_TEXT = 1_800  # characters of a bubble
 LONG_LINES = 18
@@ -110,6 +112,18 @@ def token_details(message: Message) -> str:
         (usage.get("reasoning_tokens"), _("%(number)s of them reasoning")),
     ]
     return ", ".join(words % {"number": f"{count:,}"} for count, words in parts if count)
+
+
+@register.filter
+def left_out(message: Message) -> list[str]:
+    """What the model was not given, in sentences."""
+    names = [name for name in message.dropped if name not in (IMAGES, DOCUMENTS)]
+    words = [_("Not known to this model: %(names)s") % {"names": ", ".join(names)}] if names else []
+    if IMAGES in message.dropped:
+        words.append(_("Made without some images: this model was not shown them"))
+    if DOCUMENTS in message.dropped:
+        words.append(_("Made without some of a document: it could not be read whole"))
+    return words
 
 
 @register.filter

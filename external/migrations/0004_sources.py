@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        ('conversations', '0006_tool_calls'),
+        ('conversations', '0008_tool_calls'),
         ('external', '0007_completions'),
     ]
 

@@ -92,6 +92,7 @@ class Message(Record):
     text: str
     status: str
     created_at: datetime = field(metadata=_TIME)
+    attachments: tuple[Mapping[str, Any], ...] = field(metadata=_as(tuple), default=())
     client_id: str | None = None
     model: str | None = None
     reasoning: str = ""

@@ -16,11 +16,14 @@ DeliveryState = Literal["sent", "delivered", "read", "failed"]
 
 @dataclass(frozen=True)
 class Received:
-    """A request as the vendor sent it. `url` is the public one with its query, `headers` have lower-case names."""
+    """A request as the vendor sent it. `url` is the public one with its query, `headers` have lower-case names,
+    `client` is the address it came from.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
+    client: str = ""
     at: float = field(default_factory=time.time)  # seconds since 1970
 
     def json(self) -> Any:

@@ -65,7 +65,7 @@ class GenericAdapter(Adapter):
 
     def verify(self, received: Received) -> bool:
         if self._proof == "key":
-            return self._has_key(received.headers)
+            return self._has_key(received)
         if self._proof == "hmac":
             return self._is_signed(received)
         return is_standard(self._secret, received)
@@ -81,9 +81,14 @@ class GenericAdapter(Adapter):
         status = 200 if all(outcome.duplicate or outcome.error for outcome in outcomes) else 202
         return as_json(status, {"results": [_result(outcome) for outcome in outcomes]})
 
-    def _has_key(self, headers: Mapping[str, str]) -> bool:
+    def _has_key(self, received: Received) -> bool:
+        headers = received.headers
         try:
-            asking = identify(authorization=headers.get("authorization"), api_key=headers.get("x-api-key"))
+            asking = identify(
+                authorization=headers.get("authorization"),
+                api_key=headers.get("x-api-key"),
+                address=received.client,
+            )
         except ChatcoreError:
             return False
         return bool(asking and asking.integration and asking.integration.id == self.setup.integration)

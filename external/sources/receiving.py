@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from chatcore.errors import ChatcoreError, Unauthenticated, Unavailable
 from chatcore.security.fields import Unreadable
+from chatcore.security.limits import charge
 from conversations.actions.receipts import Acknowledgement, record
 from external.adapters.adapter import Answer, Confirmation, Incoming, Outcome, Received
 from external.fetching import defer_fetch
@@ -35,7 +36,7 @@ LATER_THAN: dict[str, tuple[str, ...]] = {
 def receive(adapter_name: str, source_id: uuid.UUID, received: Received) -> Answer:
     """The vendor's answer. Raises Unauthenticated for whatever is not proven, for one as for the other reason.
 
-    What may succeed when it is sent again (TooMany, Unavailable) is raised too.
+    What may succeed when it is sent again (TooMany, Unavailable) is raised too. A request costs as much as it has messages.
     """
     source = _open(adapter_name, source_id)
     adapter = adapter_of(source)
@@ -44,8 +45,11 @@ def receive(adapter_name: str, source_id: uuid.UUID, received: Received) -> Answ
         raise Unauthenticated
     try:
         parsed = adapter.parse(received)
+        charge(principal_of_integration(source.integration), max(1, len(parsed.incoming)))
     except ChatcoreError as error:
         _reject(source, error, received)
+        if error.retryable:
+            raise
         return adapter.answer([Outcome(error=error)])
     for confirmation in parsed.confirmations:
         confirm(source, confirmation)

@@ -228,3 +228,23 @@ def test_the_log_is_kept_for_thirty_days(owner: Principal) -> None:
         Rejection.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(days=days))
     assert forget_old_rejections() == 1
     assert Rejection.objects.count() == 1
+
+
+def test_what_comes_too_fast_is_refused_for_now_and_logged(
+    owner: Principal, client: Client, settings: Any
+) -> None:
+    settings.RATE_LIMIT_KEY = 3
+    source = make_source(owner, **GENERIC)
+    first, second = (post(client, source, sample("generic_alertmanager.json")) for _ in range(2))
+    assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "rate_limited")
+    assert int(second["Retry-After"]) > 0
+    assert Rejection.objects.get().code == "rate_limited"
+
+
+def test_who_guesses_signatures_is_slowed_down(owner: Principal, client: Client, settings: Any) -> None:
+    settings.RATE_LIMIT_ADDRESS = 2
+    source = make_source(owner, **SLACK)
+    body = sample("slack_message_im.json")
+    answers = [post(client, source, body, {"x-slack-signature": "v0=0"}).status_code for _ in range(3)]
+    assert answers == [401, 401, 429]
+    assert post(client, source, body).status_code == 200

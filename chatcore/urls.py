@@ -22,6 +22,7 @@ urlpatterns = [
     path("api/v1/", include(api.resources)),
     path("api/v1/", api.live.urls),
     path("api/<path:missing>", api.missing),
+    path("", include("external.urls")),
     path("", include("conversations.urls")),
 ]
 

@@ -20,7 +20,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, IntakeMessage, Schedule
+from external.models import Authenticator, Identity, IntakeMessage, Schedule, Source
 from external.schedules import actions as schedules
 from tests.external.factories import make_delivery, make_webhook
 from tests.factories import (
@@ -100,6 +100,7 @@ PLACES = (
     "upload",
     "webhook",
     "delivery",
+    "source",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -127,6 +128,8 @@ def make_place(owner: Principal) -> Place:
     origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
     IntakeMessage.objects.create(message=message, **origin)
     delivery = make_delivery(make_webhook(owner), message=message.id, conversation=conversation.id)
+    mapped = {"adapter": "generic", "settings": {"proof": "key", "map": {"content": "$.text"}}}
+    source, _ = Source.objects.get_or_create(integration=integration, name="Own", defaults=mapped)
     return Place(
         conversation=conversation,
         message=message,
@@ -147,6 +150,7 @@ def make_place(owner: Principal) -> Place:
         upload=make_attachment(owner),
         webhook=delivery.webhook,
         delivery=delivery,
+        source=source,
     )
 
 
@@ -301,6 +305,21 @@ ROUTES = {
     "read_delivery": Route("GET", "deliveries/<delivery>/"),
     "redeliver": Route("POST", "deliveries/<delivery>/redeliver"),
     "confirm_delivery": Route("POST", "deliveries/<delivery>/status", 204, {"state": "read"}),
+    "list_sources": Route("GET", "sources/"),
+    "add_source": Route(
+        "POST",
+        "sources/",
+        201,
+        {
+            "integration": "<integration>",
+            "adapter": "generic",
+            "name": "Alerts",
+            "settings": {"proof": "key", "map": {"content": "$.text"}},
+        },
+    ),
+    "read_source": Route("GET", "sources/<source>/"),
+    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
+    "remove_source": Route("DELETE", "sources/<source>/", 204),
     "list_authenticators": Route("GET", "authenticators/"),
     "add_authenticator": Route(
         "POST",

@@ -203,6 +203,11 @@ GRANTS = {
     "read_delivery": "webhooks:manage",
     "redeliver": "webhooks:manage",
     "confirm_delivery": "webhooks:confirm",
+    "list_sources": "integrations:manage",
+    "add_source": "integrations:manage",
+    "read_source": "integrations:manage",
+    "change_source": "integrations:manage",
+    "remove_source": "integrations:manage",
 }
 # What a key needs to reach the thing at all where that is of another integration.
 REACH = {name: ("integrations:manage",) for name in ROUTES if "schedule" in name}

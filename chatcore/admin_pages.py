@@ -24,10 +24,6 @@ class Written(admin.ModelAdmin[Any]):
         return False
 
 
-# A JSON field as small as what usually stands in it.
-SHORT_JSON: Any = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 60})}}
-
-
 class Kept(Written):
     """Those that nobody deletes by hand either."""
 

@@ -92,7 +92,7 @@ def read_prices(prices: Any) -> Price | None:
     currency = str(prices.get("currency", "USD")).upper()
     if "input" not in read or "output" not in read or len(currency) != 3:
         return None
-    return Price(currency, read["input"], read["output"], *(read.get(name) for name in CACHE_PRICES))
+    return Price(currency, read["input"], read["output"], read.get("cached"), read.get("cache_write"))
 
 
 def _amount(raw: Any) -> Decimal:

@@ -67,7 +67,7 @@ class Field:
     def _number(self, text: str) -> float:
         is_whole = self.schema["type"] == "integer"
         try:
-            number = NUMBERS[self.schema["type"]](text.replace(",", ".", 1))
+            number: float = NUMBERS[self.schema["type"]](text.replace(",", ".", 1))
         except ValueError:
             raise ValueError(_("must be a whole number") if is_whole else _("must be a number")) from None
         most = self.schema.get("maximum")

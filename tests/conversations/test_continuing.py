@@ -12,11 +12,12 @@ from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import claim_replies
 from conversations.context import read_context
+from conversations.errors import AlreadyFinished, NothingSaid, StillRunning
 from conversations.generation import Outcome, finish_reply, restart
 from conversations.models import Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
-from tests.factories import make_model, make_principal
+from tests.factories import make_conversation, make_model, make_principal, make_reply
 from tests.replying import Script, Watching, ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,3 +119,28 @@ async def test_another_deployment_begins_with_the_same_words(runner: Runner) -> 
     row = await offload(Message.objects.get, id=reply.id)
     assert (voided.text, row.text, row.attempt) == ("Half a wo", "Half a word", 3)
     assert stream.written == "rd"
+
+
+@pytest.mark.parametrize(
+    "broken_off", [{"status": "failed"}, {"status": "stopped"}, {"status": "done", "finish_reason": "length"}]
+)
+def test_a_reply_that_broke_off_is_continued_in_its_place(broken_off: dict[str, str]) -> None:
+    make_model()
+    owner = make_principal()
+    reply = make_reply(owner, make_conversation(owner, "Question"), text="Half", **broken_off)
+
+    continued = actions.continue_reply(owner, reply.id)
+
+    assert continued.id == reply.id
+    assert (continued.status, continued.text) == (Message.Status.QUEUED, "Half"), "what it said stays"
+    with pytest.raises(StillRunning):
+        actions.continue_reply(owner, reply.id)
+
+
+def test_there_must_be_something_to_continue() -> None:
+    owner = make_principal()
+    conversation = make_conversation(owner, "Question")
+    with pytest.raises(AlreadyFinished):
+        actions.continue_reply(owner, make_reply(owner, conversation).id)
+    with pytest.raises(NothingSaid):
+        actions.continue_reply(owner, make_reply(owner, conversation, status="stopped", text=" ").id)

@@ -37,6 +37,8 @@ from external.authenticators import rest as authenticators
 from external.identities import rest as identities
 from external.schedules import rest as schedules
 from external.sources import rest as sources
+from external.webhooks import live as webhooks_live
+from external.webhooks import rest as webhooks
 
 PREFIX = "/api/v1/"
 
@@ -69,6 +71,7 @@ live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
 live.add_router("", external_live.router)
+live.add_router("", webhooks_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -155,6 +158,9 @@ resources: list[URLPattern] = [
     *_kept("sources", sources.SourceViewSet),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
     *_kept("authenticators", authenticators.AuthenticatorViewSet),
+    *_kept("webhooks", webhooks.WebhookViewSet),
+    path("webhooks/<uuid:id>/deliveries/", webhooks.DeliveryViewSet.as_view({"get": "list"})),
+    path("deliveries/<uuid:id>/", webhooks.DeliveryViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -214,6 +220,8 @@ TAGS = {
     "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
     "schedules": "Messages that an integration posts by the clock, and what became of them.",
+    "webhooks": "Addresses that are told what happens, signed and at least once. See docs/webhooks.md.",
+    "deliveries": "What is on its way to webhooks, was delivered, or was given up, with every attempt.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("chatcore.accounts.urls")),
     path("", include("chatcore.accounts.integrations.urls")),
     path("", include("chatcore.usage.urls")),
+    path("", include("external.webhooks.urls")),
     path("api/docs", api.docs, name="api_docs"),
     path("api/docs/errors", api.error_pages, name="api_errors"),
     path("api/v1/openapi.json", api.openapi, name="openapi"),

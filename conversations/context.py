@@ -11,8 +11,9 @@ from chatcore.llm.contents import image_tokens
 from chatcore.llm.continuing import continuing
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, Turn
+from conversations import outside
 from conversations.claims import Claim
-from conversations.models import Attachment, Message, Summary
+from conversations.models import Attachment, Conversation, Message, Summary
 from conversations.turns import Reader
 
 MESSAGES_READ = 1_000
@@ -92,14 +93,15 @@ def read_context(claim: Claim) -> Context:
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
     prefetch_related_objects([message for message in path if message.integration_id], "integration")
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
-    room = window * CHARACTERS_PER_TOKEN - len(conversation.system) - len(reply.begun)
+    instructions = _instructions(conversation, path)
+    room = window * CHARACTERS_PER_TOKEN - len(instructions) - len(reply.begun)
     files = Attachment.objects.of_messages(path)
     has_images = any(file.is_image for row in files.values() for file in row)
     sees = has_images and reply.model_id is not None and Model.objects.one_sees(reply.model_id)
     reader = Reader(room, files, sees=sees)
     said = [Said(message.id, turn) for message in reversed(path) if (turn := reader.turn(message))]
     context = Context(
-        instructions=conversation.system,
+        instructions=instructions,
         summary="",
         said=said[::-1],
         room=room,
@@ -109,6 +111,13 @@ def read_context(claim: Claim) -> Context:
         left_out=tuple(sorted(reader.left_out)),
     )
     return _with_summary(context) if context.too_old() else context
+
+
+def _instructions(conversation: Conversation, path: Sequence[Message]) -> str:
+    """What every reply follows, and a warning where somebody from outside takes part."""
+    foreign = [message.id for message in path if message.author == Message.Author.INTEGRATION]
+    notes = (conversation.system, outside.NOTE if outside.from_outside(foreign) else "")
+    return "\n\n".join(note for note in notes if note.strip())
 
 
 def _with_summary(context: Context) -> Context:

@@ -20,8 +20,9 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, Schedule, Source
+from external.models import Authenticator, Identity, IntakeMessage, Schedule, Source
 from external.schedules import actions as schedules
+from tests.external.factories import make_delivery, make_webhook
 from tests.factories import (
     make_attachment,
     make_comparison,
@@ -73,8 +74,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
-    one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
+    to that which failed, and one that is compared with another.
     """
 
     @property
@@ -97,6 +98,8 @@ PLACES = (
     "schedule",
     "clock",
     "upload",
+    "webhook",
+    "delivery",
     "source",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
@@ -122,6 +125,9 @@ def make_place(owner: Principal) -> Place:
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
+    origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
+    IntakeMessage.objects.create(message=message, **origin)
+    delivery = make_delivery(make_webhook(owner), message=message.id, conversation=conversation.id)
     mapped = {"adapter": "generic", "settings": {"proof": "key", "map": {"content": "$.text"}}}
     source, _ = Source.objects.get_or_create(integration=integration, name="Own", defaults=mapped)
     return Place(
@@ -142,6 +148,8 @@ def make_place(owner: Principal) -> Place:
         clock=schedule.integration,
         attachment=make_attachment(owner, message=message),
         upload=make_attachment(owner),
+        webhook=delivery.webhook,
+        delivery=delivery,
         source=source,
     )
 
@@ -167,6 +175,7 @@ class Route:
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
     file: tuple[str, bytes] | None = None
+    of_integrations: bool = False  # a person may not
 
     @property
     def is_of_somebody(self) -> bool:
@@ -260,6 +269,20 @@ ROUTES = {
     "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
     "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
     "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
+    "post_external_message": Route(
+        "POST",
+        "intake/messages",
+        202,
+        {"content": "Disk 93 % full", "conversation": "<conversation>"},
+        of_integrations=True,
+    ),
+    "post_batch": Route(
+        "POST",
+        "intake/batches",
+        body={"items": [{"content": "Disk 93 % full"}]},
+        of_integrations=True,
+    ),
+    "read_external_message": Route("GET", "intake/messages/<message>/"),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),
@@ -267,6 +290,21 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_webhooks": Route("GET", "webhooks/"),
+    "add_webhook": Route(
+        "POST", "webhooks/", 201, {"url": "https://hooks.example.com/", "types": ["message.*"]}
+    ),
+    "read_webhook": Route("GET", "webhooks/<webhook>/"),
+    "change_webhook": Route("PATCH", "webhooks/<webhook>/", body={"payload": "thin"}),
+    "remove_webhook": Route("DELETE", "webhooks/<webhook>/", 204),
+    "challenge_webhook": Route("POST", "webhooks/<webhook>/challenge"),
+    "disable_webhook": Route("POST", "webhooks/<webhook>/disable"),
+    "rotate_webhook_secret": Route("POST", "webhooks/<webhook>/rotate"),
+    "redeliver_all": Route("POST", "webhooks/<webhook>/redeliver", body={}),
+    "list_deliveries": Route("GET", "webhooks/<webhook>/deliveries/"),
+    "read_delivery": Route("GET", "deliveries/<delivery>/"),
+    "redeliver": Route("POST", "deliveries/<delivery>/redeliver"),
+    "confirm_delivery": Route("POST", "deliveries/<delivery>/status", 204, {"state": "read"}),
     "list_sources": Route("GET", "sources/"),
     "add_source": Route(
         "POST",

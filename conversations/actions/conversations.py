@@ -159,10 +159,15 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if principal.user is None or conversation.owner_id != principal.user.id:
         raise Forbidden("Only its owner may delete a conversation.")
+    erase_conversation(conversation, principal.author)
+
+
+def erase_conversation(conversation: Conversation, author: str) -> None:
+    """With its messages and its events, in the current transaction, which holds the conversation."""
     audience = audience_of(conversation.id)
     running = lock_running(conversation.id)
     Event.objects.filter(conversation_id=conversation.id).delete()
-    announce(*events.about(conversation, audience, principal.author, events.ConversationDeleted()))
+    announce(*events.about(conversation, audience, author, events.ConversationDeleted()))
     Conversation.objects.filter(id=conversation.id).update(active_leaf=None)
     Message.objects.filter(conversation=conversation).erase()
     conversation.delete()

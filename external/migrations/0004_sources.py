@@ -17,9 +17,9 @@ TABLES = ("external_arrival", "external_replypart", "external_fetch")
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('external', '0003_webhooks'),
         ('accounts', '0001_initial'),
         ('conversations', '0008_tool_calls'),
-        ('external', '0007_completions'),
     ]
 
     operations = [

@@ -1,4 +1,4 @@
-"""Tables of external messages: each noun has a module."""
+"""Tables of what comes from outside and of what is told to outside: each noun has a module."""
 
 from external.models.authenticators import Authenticator, KeySet, UsedProof
 from external.models.completions import Completion
@@ -9,11 +9,15 @@ from external.models.policies import IntakePolicy
 from external.models.schedules import Schedule, ScheduleRun
 from external.models.sources import Arrival, Fetch, Rejection, ReplyPart, Source
 from external.models.threads import Thread
+from external.models.webhooks import Attempt, Delivery, Dispatch, Webhook
 
 __all__ = [
     "Arrival",
+    "Attempt",
     "Authenticator",
     "Completion",
+    "Delivery",
+    "Dispatch",
     "Fetch",
     "IdempotencyRecord",
     "Identity",
@@ -27,4 +31,5 @@ __all__ = [
     "Source",
     "Thread",
     "UsedProof",
+    "Webhook",
 ]

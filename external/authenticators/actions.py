@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from chatcore.accounts import grants, signals
+from chatcore.accounts import signals
+from chatcore.accounts.integrations.actions import in_reach
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
-from chatcore.errors import Conflict, Forbidden, NotFound
+from chatcore.errors import Conflict, NotFound
 from chatcore.problems import pointer_to
 from chatcore.texts import checked_object, checked_text, refused
 from external.authenticators.kinds import build, kinds
@@ -27,12 +28,6 @@ class TooManyAuthenticators(Conflict):
     code = "too_many_authenticators"
 
 
-class GrantedMore(Forbidden):
-    """This integration may do more than you: whoever gives it another way in needs all that it is granted."""
-
-    code = "granted_more"
-
-
 def find_authenticator(principal: Principal, authenticator_id: uuid.UUID) -> Authenticator:
     principal.require(MANAGE)
     rows = Authenticator.objects.for_principal(principal).described()
@@ -44,13 +39,12 @@ def find_authenticator(principal: Principal, authenticator_id: uuid.UUID) -> Aut
 
 @transaction.atomic
 def add_authenticator(principal: Principal, *, integration: uuid.UUID, **fields: Any) -> Authenticator:
-    """Its requests are let in from now on."""
+    """Its requests are let in from now on. Raises what making a key of the integration would: BeyondReach and so on."""
     principal.require(MANAGE)
     rows = Integration.objects.filter(workspace=principal.workspace, pk=integration).select_for_update()
-    owner = rows.first()
-    if owner is None:
+    if rows.first() is None:
         raise refused("/integration", "must be the id of an integration of this workspace", "unknown")
-    _must_cover(principal, owner)
+    owner = in_reach(principal, integration)
     if Authenticator.objects.filter(integration=owner).count() >= MOST:
         raise TooManyAuthenticators
     authenticator = Authenticator(integration=owner)
@@ -61,7 +55,7 @@ def add_authenticator(principal: Principal, *, integration: uuid.UUID, **fields:
 @transaction.atomic
 def change_authenticator(principal: Principal, authenticator_id: uuid.UUID, **fields: Any) -> Authenticator:
     authenticator = find_authenticator(principal, authenticator_id)
-    _must_cover(principal, authenticator.integration)
+    in_reach(principal, authenticator.integration_id)
     if fields:
         _write(authenticator, fields)
     return find_authenticator(principal, authenticator_id)
@@ -108,11 +102,3 @@ def _write(authenticator: Authenticator, fields: Mapping[str, Any]) -> None:
             saved(authenticator, moved="options" in fields)
     except IntegrityError:
         raise Conflict("There is one of that name already.") from None
-
-
-def _must_cover(principal: Principal, integration: Integration) -> None:
-    """Or a key that may manage integrations could make itself another, more powerful one."""
-    for text in integration.grants:
-        grant = grants.parse(text)
-        if grant and not principal.may(f"{grant.resource}:{grant.action}", grant.selector):
-            raise GrantedMore

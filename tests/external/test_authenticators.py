@@ -108,6 +108,9 @@ def test_nobody_makes_a_way_in_to_more_than_they_may_themselves() -> None:
         integration = make_integration(owner.workspace, grants=grants)
         body = {"integration": str(integration.pk), "name": "New", "kind": "signature", "secret": SECRET}
         assert send(weak, "POST", AUTHENTICATORS, body).status_code == status
+    theirs = make_integration(owner.workspace, acts_as=make_member(owner.workspace, email="ada@example.org"))
+    body = {"integration": str(theirs.pk), "name": "New", "kind": "signature", "secret": SECRET}
+    problem_of(send(session_client(owner), "POST", AUTHENTICATORS, body), 403)  # it speaks for somebody else
     strong = make_authenticator(integration=make_integration(owner.workspace, acts_as=owner.user))
     problem_of(send(weak, "PATCH", f"{AUTHENTICATORS}{strong.pk}/", {"secret": OTHER_SECRET}), 403)
 

@@ -80,6 +80,15 @@ def test_a_request_that_is_not_so_signed_is_nobody_s() -> None:
 
 
 @probed
+def test_a_proof_from_another_network_than_its_integration_s_is_refused() -> None:
+    authenticator = make_authenticator()
+    Integration.objects.update(allowed_addresses=["192.0.2.0/24"])
+    assert problem_of(ask(authenticator, **signed()), 403)["code"] == "address_not_allowed"
+    Integration.objects.update(allowed_addresses=["127.0.0.0/8"])
+    assert ask(authenticator, **signed()).status_code == 200
+
+
+@probed
 def test_of_several_signatures_one_must_hold() -> None:
     headers = signed()
     headers["webhook_signature"] = f"v1,AAAA v1a,x {headers['webhook_signature']}"

@@ -96,7 +96,7 @@ def add_key(
     principal: Principal, integration_id: uuid.UUID, *, expires_at: datetime | None = None
 ) -> tuple[Key, str]:
     """A key and its text, which is shown this once. Raises TooManyKeys, BeyondReach, ActsForAnother."""
-    integration = _in_reach(principal, integration_id)
+    integration = in_reach(principal, integration_id)
     if expires_at is not None and expires_at <= timezone.now():
         raise invalid([FieldProblem("/expires_at", "must lie in the future")])
     return keys.mint(integration, expires_at)
@@ -107,7 +107,7 @@ def rotate_key(
     principal: Principal, integration_id: uuid.UUID, *, overlap: timedelta = keys.OVERLAP
 ) -> tuple[Key, str]:
     """A new key; the newest before it lives on for `overlap` at most, an older one ends now."""
-    return keys.rotate(_in_reach(principal, integration_id), overlap)
+    return keys.rotate(in_reach(principal, integration_id), overlap)
 
 
 @transaction.atomic
@@ -136,7 +136,7 @@ def _save(principal: Principal, integration: Integration, constraints: Mapping[s
     return integration
 
 
-def _in_reach(principal: Principal, integration_id: uuid.UUID) -> Integration:
+def in_reach(principal: Principal, integration_id: uuid.UUID) -> Integration:
     """Whoever makes a key can use it: so it must not open more than what they have."""
     integration = find_integration(principal, integration_id)
     reach.require_keys(principal, integration.acts_as_id)

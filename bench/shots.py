@@ -28,8 +28,9 @@ FILL = f"""
 from chatcore.accounts.models import User
 User.objects.filter(email={EMAIL!r}).update(name="Nora")
 from bench.sample import fill
+from bench.sample_webhooks import fill_webhooks
 import json
-print(json.dumps(fill({EMAIL!r})))
+print(json.dumps(fill({EMAIL!r}) | fill_webhooks({EMAIL!r})))
 """
 
 Act = Callable[[Page], None]
@@ -106,6 +107,14 @@ def writing(page: Page) -> None:
     page.locator("[data-input]").fill("A longer thought,\nover several lines,\n\nwith a gap.")
 
 
+def picking(page: Page) -> None:
+    """Files that are about to be sent."""
+    images = sorted((ROOT / "docs" / "images").glob("*.png"))[:1]
+    page.locator("[data-files]").set_input_files([*images, ROOT / "README.md", ROOT / "pyproject.toml"])
+    page.locator("[data-input]").fill("What do these tell about each other?")
+    page.locator('[data-file][data-upload="ready"]').nth(2 if images else 1).wait_for()
+
+
 def asking(page: Page) -> None:
     """The demo model, in the middle of its answer."""
     page.locator("[data-input]").fill("Show me some code")
@@ -117,6 +126,7 @@ def asking(page: Page) -> None:
 SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("new", "/", None),
     ("new-writing", "/", writing),
+    ("new-files", "/", picking),
     ("streaming", "/", asking),
     ("alerts", "alerts", None),
     ("alerts-top", "alerts", top),
@@ -144,6 +154,10 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("integrations", "/workspace/integrations/", None),
     ("integration", "/workspace/integrations/", key),
     ("integration-form", "/workspace/integrations/add/", unfolded),
+    ("webhooks", "/workspace/webhooks/", None),
+    ("webhook", "webhook", None),
+    ("delivery", "delivery", whole),
+    ("webhook-form", "/workspace/webhooks/add/", None),
     ("missing", "/no/such/page/", None),
     ("password", "/accounts/password/change/", None),
     ("second-factor", "/accounts/2fa/", None),

@@ -29,13 +29,16 @@ from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
 from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
-from conversations import comparing, rest
+from conversations import attaching, comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
 from external.authenticators import rest as authenticators
 from external.identities import rest as identities
 from external.schedules import rest as schedules
+from external.sources import rest as sources
+from external.webhooks import live as webhooks_live
+from external.webhooks import rest as webhooks
 
 PREFIX = "/api/v1/"
 
@@ -68,6 +71,7 @@ live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
 live.add_router("", external_live.router)
+live.add_router("", webhooks_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -119,6 +123,17 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
+    path("attachments/", attaching.AttachmentViewSet.as_view({"post": "create"}), name="attachments"),
+    path(
+        "attachments/<uuid:id>/",
+        attaching.AttachmentViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:id>/content",
+        attaching.AttachmentViewSet.as_view({"get": "content"}),
+        name="attachment_content",
+    ),
     path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
     *_kept("integrations", integrations.IntegrationViewSet),
     path(
@@ -140,8 +155,12 @@ resources: list[URLPattern] = [
     *_kept("identities", identities.IdentityViewSet),
     *_kept("schedules", schedules.ScheduleViewSet),
     path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
+    *_kept("sources", sources.SourceViewSet),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
     *_kept("authenticators", authenticators.AuthenticatorViewSet),
+    *_kept("webhooks", webhooks.WebhookViewSet),
+    path("webhooks/<uuid:id>/deliveries/", webhooks.DeliveryViewSet.as_view({"get": "list"})),
+    path("deliveries/<uuid:id>/", webhooks.DeliveryViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -183,6 +202,7 @@ REFUSALS = {
 TAGS = {
     "conversations": "Trees of messages, each owned by one user. The active leaf names the branch a reader sees.",
     "messages": "Single messages by their own address; a reply is a message too.",
+    "attachments": "Files that go with messages: uploaded first, then named by the message.",
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
@@ -194,10 +214,14 @@ TAGS = {
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "integrations": "Outside systems with identities of their own: what they may do, what they are held to, "
     "their keys.",
+    "sources": "The addresses at which vendors post: Twilio, Slack, or what signs JSON. Their secrets go in and never "
+    "come out again.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
     "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
     "schedules": "Messages that an integration posts by the clock, and what became of them.",
+    "webhooks": "Addresses that are told what happens, signed and at least once. See docs/webhooks.md.",
+    "deliveries": "What is on its way to webhooks, was delivered, or was given up, with every attempt.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

@@ -25,8 +25,13 @@ def insert(rows: Sequence[Row], *, returning: Sequence[str] = ()) -> None:
         return
     model = type(rows[0])
     fields = [field for field in _writable(model) if not _is_left(field, rows[0])]
-    documents = [{field.column: _value(field, row) for field in fields} for row in rows]
-    names = ", ".join(f'"{field.column}"' for field in fields)
+    for field in fields:
+        if _sets_itself(field):
+            for row in rows:
+                _settle(field, row)
+    places = [(field.column, field.attname) for field in fields]
+    documents = [{column: values[name] for column, name in places} for values in map(vars, rows)]
+    names = ", ".join(f'"{column}"' for column, _ in places)
     table = model._meta.db_table
     back = f" returning {', '.join(returning)}" if returning else ""
     found = execute(
@@ -58,15 +63,25 @@ def _writable(model: type[models.Model]) -> tuple[Any, ...]:
 
 def _is_left(field: Any, row: models.Model) -> bool:
     """To the database: what it is to compute, and what nobody has set."""
-    return _is_unset(field, row) and not isinstance(field._db_default_expression, Value)
+    return (
+        field.has_db_default()
+        and _is_unset(field, row)
+        and not isinstance(field._db_default_expression, Value)
+    )
 
 
-def _value(field: Any, row: models.Model) -> Any:
+def _sets_itself(field: Any) -> bool:
+    return (
+        field.has_db_default() or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    )
+
+
+def _settle(field: Any, row: models.Model) -> None:
     """Dates that set themselves do so here, as at a save, and constant defaults of the database are set."""
     if _is_unset(field, row):
         setattr(row, field.attname, field._db_default_expression.value)
-    return field.pre_save(row, add=True)
+    field.pre_save(row, add=True)
 
 
 def _is_unset(field: Any, row: models.Model) -> bool:
-    return isinstance(getattr(row, field.attname), DatabaseDefault)
+    return isinstance(vars(row)[field.attname], DatabaseDefault)

@@ -202,7 +202,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", "blob:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
@@ -242,6 +242,9 @@ OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW")
 
 # --- Replies -------------------------------------------------------------------------------------------------
 MAX_TEXT_LENGTH = env.integer("MAX_TEXT_LENGTH", 32_000)
+ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20 * 1024 * 1024)
+ATTACHMENTS_PER_MESSAGE = env.integer("ATTACHMENTS_PER_MESSAGE", 10)
+ATTACHMENT_TYPES = env.words("ATTACHMENT_TYPES", "image/*,text/*,application/json,application/pdf")
 REPLY_CONCURRENCY = env.integer("REPLY_CONCURRENCY", 200)
 MODEL_CONNECT_TIMEOUT = env.decimal("MODEL_CONNECT_TIMEOUT", 5)
 MODEL_FIRST_TOKEN_TIMEOUT = env.decimal("MODEL_FIRST_TOKEN_TIMEOUT", 60)
@@ -250,6 +253,9 @@ MODEL_TOTAL_TIMEOUT = env.decimal("MODEL_TOTAL_TIMEOUT", 900)
 MODEL_WAIT_TIMEOUT = env.decimal("MODEL_WAIT_TIMEOUT", 600)
 MODEL_BREAKER_SECONDS = env.decimal("MODEL_BREAKER_SECONDS", 30)
 MODEL_BREAKER_LONGEST = env.decimal("MODEL_BREAKER_LONGEST", 300)
+
+# --- Webhooks ------------------------------------------------------------------------------------------------
+WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", 200)
 
 # --- Language, time, files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

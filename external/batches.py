@@ -8,7 +8,7 @@ import pydantic
 from django.http import HttpRequest
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError, FieldProblem, Malformed, TooLarge
+from chatcore.errors import ChatcoreError, FieldProblem, Invalid, Malformed, TooLarge
 from chatcore.problems import NAMED_PROBLEMS, pydantic_problem, read_json, request_id
 from external.bodies import MAX_BATCH, NewBatch, NewExternalMessage
 from external.errors import BatchRefused
@@ -80,8 +80,10 @@ def parse(request: HttpRequest, body: bytes) -> Batch:
     hops = hops_of(request)
     if request.content_type == NDJSON:
         found: list[Any] = [_line(line) for line in body.split(b"\n") if line.strip()]
-        if not 0 < len(found) <= MAX_LINES:
-            raise TooLarge(f"A batch has 1 to {MAX_LINES:,} lines; this one has {len(found):,}.")
+        if not found:
+            raise Invalid("A batch has at least one line.")
+        if len(found) > MAX_LINES:
+            raise TooLarge(f"A batch has at most {MAX_LINES:,} lines; this one has {len(found):,}.")
         atomic = _flag(request.GET.get("atomic", ""))
     else:
         try:

@@ -6,6 +6,7 @@ outside of Postgres: a waiter that held a connection would keep everybody else f
 
 import asyncio
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from chatcore import rows
 from chatcore.accounts.models import Integration
 from chatcore.errors import Malformed
 from chatcore.offload import in_request
@@ -27,7 +29,7 @@ REPLAYED = "Idempotency-Replayed"
 WAIT_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 0.05
 KEPT = timedelta(days=7)
-_SHAPE = re.compile(r'"([\x21\x23-\x7e]{16,255})"|([\x21-\x7e]{16,255})')
+_SHAPE = re.compile(r'"([\x21\x23-\x7e]{16,255})"|([\x21\x23-\x7e]{16,255})')
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def carry_out(claim: Claim, work: Work) -> Answer | None:
     if kept is not None and kept.created_at > timezone.now() - KEPT:
         if bytes(kept.fingerprint) != claim.fingerprint:
             raise IdempotencyKeyReused
-        return Answer(kept.status, kept.body, replayed=True)
+        return Answer(kept.status, json.loads(kept.body), replayed=True)
     if kept is not None:
         kept.delete()
     answer = work()
@@ -117,7 +119,7 @@ def carry_out(claim: Claim, work: Work) -> Answer | None:
         key=claim.key,
         fingerprint=claim.fingerprint,
         status=answer.status,
-        body=answer.body,
+        body=rows.json_text(answer.body),
     ).save(force_insert=True)
     return answer
 

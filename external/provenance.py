@@ -23,9 +23,11 @@ def first_messages(
     integration: Integration, external_ids: Collection[str]
 ) -> Mapping[str, tuple[IntakeMessage, Message | None]]:
     """By external id what this integration has sent before, each with the reply that was queued for it."""
-    if not external_ids:
+    values = {"integration": integration.id, "external_ids": list(external_ids)}
+    taken = [row[0] for row in rows.execute(_TAKEN, values)] if external_ids else []
+    if not taken:  # nearly always
         return {}
-    found = IntakeMessage.objects.filter(integration=integration, external_id__in=external_ids)
+    found = IntakeMessage.objects.filter(integration=integration, external_id__in=taken)
     known = list(found.select_related("message"))
     replies: dict[uuid.UUID, Message] = {}
     answers = Message.objects.filter(
@@ -35,6 +37,11 @@ def first_messages(
         assert reply.parent_id
         replies[reply.parent_id] = reply
     return {row.external_id: (row, replies.get(row.message_id)) for row in known if row.external_id}
+
+
+def came_from_outside(messages: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    found = IntakeMessage.objects.filter(message__in=list(messages))
+    return set(found.values_list("message_id", flat=True))
 
 
 def find_message(principal: Principal, message_id: uuid.UUID) -> tuple[IntakeMessage, Message | None]:
@@ -65,6 +72,11 @@ def save(written: Sequence[IntakeMessage]) -> None:
     if len(stored) < len(ordered):
         raise Raced
 
+
+_TAKEN = """
+select external_id from external_intakemessage
+where integration_id = %(integration)s and external_id = any(%(external_ids)s)
+"""
 
 _COLUMNS = (
     "message_id",

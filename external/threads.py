@@ -55,6 +55,7 @@ def hold(
     if names:
         rows.execute(_HOLD_THREADS, values)
     places = Places()
+    found: Any  # a conversation with what the statement says beside it
     for found in Conversation.objects.raw(_HOLD_CONVERSATIONS, values):
         places.conversations[found.id] = found
         places.audiences[found.id] = tuple(found.audience)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -19,9 +20,16 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, Schedule
+from external.models import Authenticator, Identity, IntakeMessage, Schedule, Source
 from external.schedules import actions as schedules
-from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
+from tests.external.factories import make_delivery, make_webhook
+from tests.factories import (
+    make_attachment,
+    make_comparison,
+    make_conversation,
+    make_key_principal,
+    make_reply,
+)
 
 CONVERSATIONS = "/api/v1/conversations/"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -66,8 +74,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
-    one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
+    to that which failed, and one that is compared with another.
     """
 
     @property
@@ -75,7 +83,7 @@ class Place(SimpleNamespace):
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply", "candidate")
+PERSONAL = ("conversation", "message", "reply", "candidate", "attachment")
 PLACES = (
     *PERSONAL,
     "model",
@@ -89,6 +97,10 @@ PLACES = (
     "identity",
     "schedule",
     "clock",
+    "upload",
+    "webhook",
+    "delivery",
+    "source",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -113,6 +125,11 @@ def make_place(owner: Principal) -> Place:
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
+    origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
+    IntakeMessage.objects.create(message=message, **origin)
+    delivery = make_delivery(make_webhook(owner), message=message.id, conversation=conversation.id)
+    mapped = {"adapter": "generic", "settings": {"proof": "key", "map": {"content": "$.text"}}}
+    source, _ = Source.objects.get_or_create(integration=integration, name="Own", defaults=mapped)
     return Place(
         conversation=conversation,
         message=message,
@@ -129,6 +146,11 @@ def make_place(owner: Principal) -> Place:
         identity=identity,
         schedule=schedule,
         clock=schedule.integration,
+        attachment=make_attachment(owner, message=message),
+        upload=make_attachment(owner),
+        webhook=delivery.webhook,
+        delivery=delivery,
+        source=source,
     )
 
 
@@ -152,6 +174,8 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    file: tuple[str, bytes] | None = None
+    of_integrations: bool = False  # a person may not
 
     @property
     def is_of_somebody(self) -> bool:
@@ -174,6 +198,8 @@ class Route:
         return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
 
     def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        if self.file:
+            return client.post(self.address(ids), {"file": SimpleUploadedFile(*self.file)}, **options)
         body = self.body and self.body | self.named(ids)
         return send(client, self.method, self.address(ids), body, **options)
 
@@ -194,6 +220,10 @@ ROUTES = {
     "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "upload_attachment": Route("POST", "attachments/", 201, file=("plan.txt", b"A plan.")),
+    "read_attachment": Route("GET", "attachments/<attachment>/"),
+    "read_attachment_content": Route("GET", "attachments/<attachment>/content"),
+    "delete_attachment": Route("DELETE", "attachments/<upload>/", 204),
     "list_models": Route("GET", "models/"),
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),
@@ -217,6 +247,7 @@ ROUTES = {
     "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
+    "continue_reply": Route("POST", "replies/<reply>/continue", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
     "choose": Route("POST", "replies/<candidate>/choose"),
     "list_comparisons": Route("GET", "comparisons/"),
@@ -238,6 +269,20 @@ ROUTES = {
     "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
     "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
     "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
+    "post_external_message": Route(
+        "POST",
+        "intake/messages",
+        202,
+        {"content": "Disk 93 % full", "conversation": "<conversation>"},
+        of_integrations=True,
+    ),
+    "post_batch": Route(
+        "POST",
+        "intake/batches",
+        body={"items": [{"content": "Disk 93 % full"}]},
+        of_integrations=True,
+    ),
+    "read_external_message": Route("GET", "intake/messages/<message>/"),
     "list_usage": Route("GET", "usage/"),
     "summarise_usage": Route("GET", "usage/summary/"),
     "list_budgets": Route("GET", "budgets/"),
@@ -245,6 +290,36 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_webhooks": Route("GET", "webhooks/"),
+    "add_webhook": Route(
+        "POST", "webhooks/", 201, {"url": "https://hooks.example.com/", "types": ["message.*"]}
+    ),
+    "read_webhook": Route("GET", "webhooks/<webhook>/"),
+    "change_webhook": Route("PATCH", "webhooks/<webhook>/", body={"payload": "thin"}),
+    "remove_webhook": Route("DELETE", "webhooks/<webhook>/", 204),
+    "challenge_webhook": Route("POST", "webhooks/<webhook>/challenge"),
+    "disable_webhook": Route("POST", "webhooks/<webhook>/disable"),
+    "rotate_webhook_secret": Route("POST", "webhooks/<webhook>/rotate"),
+    "redeliver_all": Route("POST", "webhooks/<webhook>/redeliver", body={}),
+    "list_deliveries": Route("GET", "webhooks/<webhook>/deliveries/"),
+    "read_delivery": Route("GET", "deliveries/<delivery>/"),
+    "redeliver": Route("POST", "deliveries/<delivery>/redeliver"),
+    "confirm_delivery": Route("POST", "deliveries/<delivery>/status", 204, {"state": "read"}),
+    "list_sources": Route("GET", "sources/"),
+    "add_source": Route(
+        "POST",
+        "sources/",
+        201,
+        {
+            "integration": "<integration>",
+            "adapter": "generic",
+            "name": "Alerts",
+            "settings": {"proof": "key", "map": {"content": "$.text"}},
+        },
+    ),
+    "read_source": Route("GET", "sources/<source>/"),
+    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
+    "remove_source": Route("DELETE", "sources/<source>/", 204),
     "list_authenticators": Route("GET", "authenticators/"),
     "add_authenticator": Route(
         "POST",

@@ -1,6 +1,7 @@
 """Actions on a conversation as a whole."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -101,6 +102,16 @@ def update_conversation(principal: Principal, conversation_id: uuid.UUID, **chan
     return conversation
 
 
+@transaction.atomic
+def adjust_conversation(
+    principal: Principal, conversation_id: uuid.UUID, *, params: Mapping[str, Any], system: str
+) -> Conversation:
+    """New instructions, and of the parameters only those named are changed: None takes one away."""
+    conversation = lock_conversation(principal, conversation_id, WRITE)
+    adjusted = {name: value for name, value in (conversation.params | params).items() if value is not None}
+    return update_conversation(principal, conversation_id, params=adjusted, system=system)
+
+
 def rename_conversation(principal: Principal, conversation_id: uuid.UUID, title: str) -> Conversation:
     return update_conversation(principal, conversation_id, title=title)
 
@@ -148,10 +159,15 @@ def delete_conversation(principal: Principal, conversation_id: uuid.UUID) -> Non
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if principal.user is None or conversation.owner_id != principal.user.id:
         raise Forbidden("Only its owner may delete a conversation.")
+    erase_conversation(conversation, principal.author)
+
+
+def erase_conversation(conversation: Conversation, author: str) -> None:
+    """With its messages and its events, in the current transaction, which holds the conversation."""
     audience = audience_of(conversation.id)
     running = lock_running(conversation.id)
     Event.objects.filter(conversation_id=conversation.id).delete()
-    announce(*events.about(conversation, audience, principal.author, events.ConversationDeleted()))
+    announce(*events.about(conversation, audience, author, events.ConversationDeleted()))
     Conversation.objects.filter(id=conversation.id).update(active_leaf=None)
     Message.objects.filter(conversation=conversation).erase()
     conversation.delete()

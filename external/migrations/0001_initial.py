@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(max_length=255)),
                 ('fingerprint', models.BinaryField(help_text='SHA-256 of method, route, body and acting user.', max_length=32)),
                 ('status', models.PositiveSmallIntegerField()),
-                ('body', models.JSONField()),
+                ('body', models.TextField(help_text="The answer's JSON document, as it was sent.")),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('integration', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.integration')),
             ],

@@ -19,7 +19,7 @@ class IdempotencyRecord(models.Model):
         max_length=32, help_text="SHA-256 of method, route, body and acting user."
     )
     status = models.PositiveSmallIntegerField()
-    body = models.JSONField()
+    body = models.TextField(help_text="The answer's JSON document, as it was sent.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

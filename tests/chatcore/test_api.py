@@ -16,7 +16,11 @@ from tests.factories import make_model, make_principal
 
 COMPONENTS = {
     "AcknowledgementBody",
+    "Attachment",
+    "AttachedFile",
     "Attempt",
+    "Batch",
+    "BatchResult",
     "Authenticator",
     "AuthenticatorChanges",
     "AuthenticatorPage",
@@ -28,6 +32,11 @@ COMPONENTS = {
     "Conversation",
     "ConversationChanges",
     "ConversationPage",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryDetail",
+    "DeliveryPage",
+    "DeliveryState",
     "Deployment",
     "DeploymentChanges",
     "DeploymentPage",
@@ -42,6 +51,9 @@ COMPONENTS = {
     "Key",
     "KeyPage",
     "MadeKey",
+    "ExternalMessage",
+    "Handle",
+    "Intake",
     "Identity",
     "IdentityChanges",
     "IdentityPage",
@@ -52,19 +64,23 @@ COMPONENTS = {
     "ModelChoice",
     "ModelPage",
     "NewAuthenticator",
+    "NewAttachment",
     "NewBudget",
     "NewConversation",
     "NewIntegration",
     "NewKey",
     "NewDeployment",
+    "NewExternalMessage",
     "NewIdentity",
     "NewMessage",
     "NewModel",
     "NewProvider",
+    "NewWebhook",
+    "NewSource",
     "NewSchedule",
     "Posted",
-    "PresenceList",
     "Presence",
+    "PresenceList",
     "Problem",
     "Provider",
     "ProviderChanges",
@@ -72,19 +88,31 @@ COMPONENTS = {
     "Question",
     "Receipt",
     "ReceiptPage",
+    "Redelivered",
+    "Redelivery",
     "Refreshed",
+    "Source",
+    "SourceChanges",
+    "SourcePage",
     "Rotation",
+    "Responder",
     "Schedule",
     "ScheduleChanges",
     "SchedulePage",
     "ScheduleRun",
     "ScheduleRunPage",
     "Sums",
+    "ThreadName",
     "ToolCall",
     "TypingBody",
     "Usage",
     "UsagePage",
     "UsageSummary",
+    "UserName",
+    "Webhook",
+    "WebhookChanges",
+    "WebhookPage",
+    "WebhookSecret",
 }
 
 
@@ -171,7 +199,7 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
 
 
 def test_commands_that_reply_describe_all_three_ways(document: dict[str, Any]) -> None:
-    for name in ("ask", "edit_message", "regenerate", "retry"):
+    for name in ("ask", "edit_message", "regenerate", "retry", "continue_reply"):
         operation = operation_of(document, name)
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
         assert set(operation["responses"]["202"]["content"]) == {"application/json"}
@@ -203,7 +231,9 @@ def test_an_answer_is_what_the_document_promises(document: dict[str, Any], place
     client = key_client(make_principal(place.conversation.owner, place.conversation.workspace))
     answer = ROUTES[name].ask(client, place.ids)
     promised = operation_of(document, name)["responses"][str(answer.status_code)]
-    if "application/json" in promised.get("content", ()):
+    if "application/octet-stream" in promised.get("content", ()):
+        assert answer.content == b"Some notes."
+    elif "application/json" in promised.get("content", ()):
         validator(document, promised["content"]["application/json"]["schema"]).validate(answer.json())
     else:
         assert answer.content == b""

@@ -1,6 +1,7 @@
 """What every test finds and leaves: no jobs of others, no connection that outlives the run."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.core.management.commands import flush
@@ -8,7 +9,7 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker
 
-from chatcore.security import windows
+from chatcore.security import limits, windows
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
         if "live" in item.path.parts and (form or "many" in names or "one" in names):
             item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
+
+
+@pytest.fixture
+def standing_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window of a rate limit ends while the test runs, however long that takes."""
+    monkeypatch.setattr(limits, "time", SimpleNamespace(time=lambda: 1_000_000.0))
 
 
 @pytest.fixture(autouse=True)

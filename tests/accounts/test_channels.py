@@ -133,6 +133,7 @@ async def test_a_key_opens_from_its_networks_only(settings):
         await principal_of(elsewhere)
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_guesses_at_keys_run_out_for_an_address(settings):
     settings.RATE_LIMIT_ADDRESS = 1
     guess = make_scope(x_api_key="cc_live_guess") | {"client": ("192.0.2.7", 4711)}

@@ -9,7 +9,7 @@ from chatcore.accounts import keys
 from tests.accounts.doors import DOORS, bearer, post_json
 from tests.accounts.factories import make_integration, make_key_text, make_member
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("standing_clock")]
 RATE = re.compile(r'"\w+";r=\d+;t=\d+(, "\w+";r=\d+;t=\d+)*')
 
 

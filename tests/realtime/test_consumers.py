@@ -110,6 +110,7 @@ async def test_one_that_leaves_closes_its_session(monkeypatch: pytest.MonkeyPatc
         assert not socket.code
 
 
+@pytest.mark.usefixtures("standing_clock")
 async def test_frames_are_paid_for_like_requests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.RATE_LIMIT_KEY = 2
     async with somebody(monkeypatch):

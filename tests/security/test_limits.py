@@ -26,6 +26,12 @@ def clock(monkeypatch: pytest.MonkeyPatch, moment: float) -> None:
     monkeypatch.setattr("time.time", lambda: moment)
 
 
+@pytest.fixture(autouse=True)
+def _standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window ends while a test runs, however long that takes."""
+    clock(monkeypatch, 1_000_000.0)
+
+
 @pytest.fixture(params=["memory", "redis"])
 def store(request: pytest.FixtureRequest, settings: Any) -> str:
     if request.param == "redis":
@@ -68,7 +74,6 @@ def test_a_full_workspace_costs_the_integration_nothing(settings: Any) -> None:
     assert late.rates["integration"].remaining == 5
 
 
-@pytest.mark.usefixtures("store")
 def test_a_conversation_takes_a_burst_and_no_more_and_the_refused_pay_nothing() -> None:
     principal, talk = of_integration(), uuid.uuid4()
     for _ in range(5):

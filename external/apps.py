@@ -9,6 +9,7 @@ class ExternalConfig(AppConfig):
         from chatcore.accounts import authenticators
         from chatcore.processes.worker import register_service
         from conversations.outside import register_outside
+        from external import events  # noqa: F401 (its part of the catalogue)
         from external.authenticators.identifying import identify
         from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock

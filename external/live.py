@@ -7,6 +7,7 @@ from ninja import Router
 
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.offload import in_request
+from chatcore.security.limits import charge
 from conversations.responding import MODES
 from external import batches, idempotency
 from external.answering import answer, at_once
@@ -85,6 +86,7 @@ async def post_batch(request: HttpRequest) -> HttpResponse:
     principal, token, key = principal_of_request(request), token_of(request), idempotency.key_of(request)
     body = batches.read(request)
     batch = batches.parse(request, body)
+    await in_request(charge, principal, len(batch.items) - 1)
 
     def work() -> Answer:
         return batches.carry_out(request, principal, batch, token)

@@ -71,6 +71,12 @@ def hold(
     return places
 
 
+def thread_of(integration_id: uuid.UUID, conversation_id: uuid.UUID) -> str | None:
+    """The name of the thread the integration opened the conversation for; None where it did not."""
+    opened = Thread.objects.filter(integration=integration_id, conversation=conversation_id)
+    return opened.values_list("name", flat=True).first()
+
+
 def is_over(conversation: Conversation, policy: IntakePolicy, now: datetime) -> bool:
     """Whether it was idle for so long that it is not continued."""
     hours = policy.new_after_hours

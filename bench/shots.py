@@ -78,14 +78,40 @@ def top(page: Page) -> None:
 
 def whole(page: Page) -> None:
     """All of a page that scrolls."""
-    page.locator("summary").first.click()
     height = page.evaluate("document.documentElement.scrollHeight")
     width = page.evaluate("innerWidth")
     page.set_viewport_size({"width": width, "height": height})
 
 
+def table(page: Page) -> None:
+    page.locator("summary").first.click()
+    whole(page)
+
+
+def key(page: Page) -> None:
+    """An integration, as its key has just been made."""
+    page.locator(".integration-row a").first.click()
+    page.locator("#keys .part-head button").last.click()
+    page.locator("[data-key-text]").wait_for()
+    whole(page)
+
+
+def unfolded(page: Page) -> None:
+    for summary in page.locator("summary").all():
+        summary.click()
+    whole(page)
+
+
 def writing(page: Page) -> None:
     page.locator("[data-input]").fill("A longer thought,\nover several lines,\n\nwith a gap.")
+
+
+def picking(page: Page) -> None:
+    """Files that are about to be sent."""
+    images = sorted((ROOT / "docs" / "images").glob("*.png"))[:1]
+    page.locator("[data-files]").set_input_files([*images, ROOT / "README.md", ROOT / "pyproject.toml"])
+    page.locator("[data-input]").fill("What do these tell about each other?")
+    page.locator('[data-file][data-upload="ready"]').nth(2 if images else 1).wait_for()
 
 
 def asking(page: Page) -> None:
@@ -99,6 +125,7 @@ def asking(page: Page) -> None:
 SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("new", "/", None),
     ("new-writing", "/", writing),
+    ("new-files", "/", picking),
     ("streaming", "/", asking),
     ("alerts", "alerts", None),
     ("alerts-top", "alerts", top),
@@ -121,8 +148,11 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("archive", "/archived/", None),
     ("list", "/conversations/", None),
     ("usage", "/workspace/usage/", None),
-    ("usage-cost", "/workspace/usage/?span=7&by=user&measure=cost", whole),
+    ("usage-cost", "/workspace/usage/?span=7&by=user&measure=cost", table),
     ("budget", "/workspace/usage/budgets/add/", None),
+    ("integrations", "/workspace/integrations/", None),
+    ("integration", "/workspace/integrations/", key),
+    ("integration-form", "/workspace/integrations/add/", unfolded),
     ("missing", "/no/such/page/", None),
     ("password", "/accounts/password/change/", None),
     ("second-factor", "/accounts/2fa/", None),

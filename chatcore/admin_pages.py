@@ -2,8 +2,13 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
+
+# A JSON field as small as what usually stands in it.
+SHORT_JSON: Any = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 60})}}
 
 
 class Written(admin.ModelAdmin[Any]):

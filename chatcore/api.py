@@ -18,7 +18,8 @@ from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from pydantic_core import to_json
 
-from chatcore import errors
+from chatcore import codes, errors
+from chatcore.accounts.integrations import rest as integrations
 from chatcore.accounts.ninja import PrincipalAuth
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.llm import live as llm_live
@@ -28,7 +29,7 @@ from chatcore.realtime import documents
 from chatcore.realtime import live as realtime_live
 from chatcore.usage import rest as usage
 from chatcore.viewsets import PrincipalViewSet
-from conversations import comparing, rest
+from conversations import attaching, comparing, rest
 from conversations import live as conversations_live
 from external import live as external_live
 from external import rest as external_rest
@@ -118,7 +119,28 @@ resources: list[URLPattern] = [
     ),
     path("messages/<uuid:id>/", rest.MessageViewSet.as_view({"get": "retrieve", "delete": "destroy"})),
     path("messages/<uuid:id>/receipts/", rest.ReceiptViewSet.as_view({"get": "list"})),
+    path("attachments/", attaching.AttachmentViewSet.as_view({"post": "create"}), name="attachments"),
+    path(
+        "attachments/<uuid:id>/",
+        attaching.AttachmentViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="attachment",
+    ),
+    path(
+        "attachments/<uuid:id>/content",
+        attaching.AttachmentViewSet.as_view({"get": "content"}),
+        name="attachment_content",
+    ),
     path("comparisons/", comparing.ComparisonViewSet.as_view({"get": "list"})),
+    *_kept("integrations", integrations.IntegrationViewSet),
+    path(
+        "integrations/<uuid:id>/keys/",
+        integrations.KeyViewSet.as_view({"get": "list", "post": "create"}),
+    ),
+    path("integrations/<uuid:id>/keys/rotate/", integrations.KeyViewSet.as_view({"post": "rotate"})),
+    path(
+        "integrations/<uuid:id>/keys/<uuid:key>/",
+        integrations.KeyViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+    ),
     *_kept("providers", llm_rest.ProviderViewSet),
     *_kept("models", llm_rest.ModelViewSet),
     path("models/<uuid:id>/parameters/", llm_rest.ModelViewSet.as_view({"get": "parameters"})),
@@ -162,16 +184,17 @@ PROBLEM = {
         },
     },
 }
-_ALWAYS = (400, 401, 403, 404, 422, 503)
+_ALWAYS = (400, 401, 403, 404, 422, 429, 503)
 REFUSALS = {
     "get": _ALWAYS,
     "delete": (*_ALWAYS, 409),
-    "post": (*_ALWAYS, 409, 413, 415, 429),
+    "post": (*_ALWAYS, 409, 413, 415),
     "patch": (*_ALWAYS, 409, 413, 415),
 }
 TAGS = {
     "conversations": "Trees of messages, each owned by one user. The active leaf names the branch a reader sees.",
     "messages": "Single messages by their own address; a reply is a message too.",
+    "attachments": "Files that go with messages: uploaded first, then named by the message.",
     "replies": "Ask, edit, regenerate, retry, stop. A reply is answered in one of three ways, see `Prefer` and "
     "`text/event-stream`.",
     "comparisons": "Which of several models' replies to one message people preferred.",
@@ -181,6 +204,8 @@ TAGS = {
     "providers": "The accounts at services that run models. Their keys go in and never come out again.",
     "deployments": "The ways to reach models through providers, in the order in which they are tried.",
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
+    "integrations": "Outside systems with identities of their own: what they may do, what they are held to, "
+    "their keys.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
     "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
@@ -193,7 +218,8 @@ workspaces names one in `X-Workspace`.
 
 **Lists** are `{results, next, previous}`; follow `next` until it is null. **Times** are UTC. **Bodies** are JSON in
 UTF-8, and a field that is not known is refused. **Every refusal** is a problem document (RFC 9457);
-[each code](/api/docs/errors) is explained. Every answer carries `X-Request-Id`."""
+[each code](/api/docs/errors) is explained. **Every answer** carries `X-Request-Id`, and in `RateLimit-Policy` and
+`RateLimit` how much may be asked for and how much of it is left; 429 and 503 say in `Retry-After` when to come back."""
 _DRF = {"POSTPROCESSING_HOOKS": [], "COMPONENT_SPLIT_PATCH": False}  # no components but those we name
 
 
@@ -207,7 +233,7 @@ def document() -> dict[str, Any]:
     half = _plain(live.get_openapi_schema(path_prefix=PREFIX))
     whole["paths"] |= half["paths"]
     components = whole["components"]
-    components["schemas"] |= half["components"]["schemas"] | {"Problem": PROBLEM}
+    components["schemas"] |= half["components"]["schemas"] | {"Problem": codes.enumerated(PROBLEM)}
     components["securitySchemes"] = SECURITY_SCHEMES
     components["responses"] = {kind.__name__: _refusal(kind) for kind in BY_STATUS.values()}
     whole["info"] = {"title": "Chatcore", "version": "1", "description": DESCRIPTION}
@@ -290,10 +316,5 @@ def docs(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_safe
 def error_pages(request: HttpRequest) -> HttpResponse:
-    """One entry for each code a problem can carry."""
-    kinds = {kind.code: kind for kind in errors.family()}
-    rows = [
-        {"code": code, "status": kind.status, "title": kind().title, "retryable": kind.retryable}
-        for code, kind in sorted(kinds.items(), key=lambda item: (item[1].status, item[0]))
-    ]
-    return render(request, "api/errors.html", {"problems": rows})
+    """A section for each code that a problem or a failed reply can carry."""
+    return render(request, "api/errors.html", {"problems": codes.problems(), "failures": codes.failures()})

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from chatcore.security.addresses import openings
+from chatcore.security.destinations import openings
 
 OLDEST_POSTGRES = 15
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -39,6 +40,17 @@ def flag(name: str, *, default: bool = False) -> bool:
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str, default: str = "") -> list[str]:
+    """A comma-separated list of addresses or networks (CIDR)."""
+    return _read(
+        name, default.split(",") if default else [], _networks, "a list of networks such as 10.0.0.0/8"
+    )
+
+
+def _networks(value: str) -> list[str]:
+    return [str(ip_network(word.strip())) for word in value.split(",") if word.strip()]
 
 
 def _read(name: str, default: T, convert: Callable[[str], T], wanted: str) -> T:

@@ -4,8 +4,8 @@ Django calls each of them in a thread, twice for each request, which takes longe
 do is the same; only how an asynchronous server calls them differs.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from csp.middleware import CSPMiddleware
@@ -24,16 +24,17 @@ from django.middleware.security import SecurityMiddleware
 class OnLoop:
     """Before a middleware of Django's, whose methods must not wait for anything."""
 
-    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+    get_response: Any
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         early: HttpResponseBase | None = None
         if begin := getattr(self, "process_request", None):
             early = begin(request)
-        response = early or await self.get_response(request)
+        response: HttpResponseBase = early or await self.get_response(request)
         return await self.finish(request, response)
 
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        end: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase] | None
         end = getattr(self, "process_response", None)
         return end(request, response) if end else response
 
@@ -42,7 +43,7 @@ class Security(OnLoop, SecurityMiddleware):
     pass
 
 
-class ContentPolicy(OnLoop, CSPMiddleware):  # type: ignore[misc]  # django-csp has no types
+class ContentPolicy(OnLoop, CSPMiddleware):
     pass
 
 
@@ -50,8 +51,8 @@ class Session(OnLoop, SessionMiddleware):
     async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """A changed session is written to the database."""
         if request.session.modified:
-            saved: Any = await sync_to_async(self.process_response)(request, response)  # type: ignore[arg-type]
-            return saved
+            end: Any = super().process_response  # takes streams too, whatever its types say
+            return cast(HttpResponseBase, await sync_to_async(end)(request, response))
         return await super().finish(request, response)
 
 
@@ -66,8 +67,9 @@ class Common(OnLoop, CommonMiddleware):
 class Csrf(OnLoop, CsrfViewMiddleware):
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
-        if self.async_mode:  # type: ignore[attr-defined]
-            self.process_view = self._process_view_later  # type: ignore[method-assign]
+        if self.async_mode:
+            later: Any = self._process_view_later
+            self.process_view = later  # type: ignore[method-assign]
 
     async def _process_view_later(
         self, request: HttpRequest, callback: Any, args: Any, kwargs: Any
@@ -88,8 +90,8 @@ class Messages(OnLoop, MessageMiddleware):
         """Messages that were read or added are kept in a cookie or the session."""
         messages = getattr(request, "_messages", None)
         if messages is not None and (messages.used or messages.added_new):
-            kept: Any = await sync_to_async(self.process_response)(request, response)  # type: ignore[arg-type]
-            return kept
+            end: Any = super().process_response  # takes streams too, whatever its types say
+            return cast(HttpResponseBase, await sync_to_async(end)(request, response))
         return response
 
 

@@ -21,6 +21,7 @@ from rest_framework.settings import api_settings
 
 from chatcore import errors
 from chatcore.errors import ChatcoreError, FieldProblem
+from chatcore.security import limits
 
 log = logging.getLogger(__name__)
 
@@ -210,6 +211,9 @@ class ProblemMiddleware:
 
     def _finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response["X-Request-Id"] = request_id(request)
+        if is_api(request):
+            for name, value in limits.headers_for(request).items():
+                response[name] = value
         if response.status_code < 400 or not is_api(request) or not isinstance(response, HttpResponse):
             return response
         if response.get("Content-Type", "").startswith(PROBLEM_TYPE):

@@ -63,11 +63,17 @@ def _writable(model: type[models.Model]) -> tuple[Any, ...]:
 
 def _is_left(field: Any, row: models.Model) -> bool:
     """To the database: what it is to compute, and what nobody has set."""
-    return field.has_db_default() and _is_unset(field, row) and not isinstance(field._db_default_expression, Value)
+    return (
+        field.has_db_default()
+        and _is_unset(field, row)
+        and not isinstance(field._db_default_expression, Value)
+    )
 
 
 def _sets_itself(field: Any) -> bool:
-    return field.has_db_default() or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    return (
+        field.has_db_default() or getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False)
+    )
 
 
 def _settle(field: Any, row: models.Model) -> None:

@@ -32,6 +32,16 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 KEY_PEPPERS = {1: _secrets["KEY_PEPPER"]}
 CREDENTIAL_KEYS = {1: _secrets["CREDENTIAL_KEY"]}
 
+# --- Proxies in front, and how much one may ask for ------------------------------------------------------------
+BEHIND_PROXY = env.flag("BEHIND_PROXY")
+# Whose X-Forwarded-For is believed: addresses or networks.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.0/8,::1" if BEHIND_PROXY else "")
+# Requests in a minute; of a conversation, messages from outside in five seconds. 0: no limit.
+RATE_LIMIT_KEY = env.integer("RATE_LIMIT_KEY", 30_000)
+RATE_LIMIT_WORKSPACE = env.integer("RATE_LIMIT_WORKSPACE", 60_000)
+RATE_LIMIT_CONVERSATION = env.integer("RATE_LIMIT_CONVERSATION", 5)
+RATE_LIMIT_ADDRESS = env.integer("RATE_LIMIT_ADDRESS", 120)
+
 # --- Apps --------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "daphne",
@@ -192,7 +202,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", "blob:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
@@ -205,7 +215,7 @@ CONTENT_SECURITY_POLICY = {
 }
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 # --- API ---------------------------------------------------------------------------------------------------
@@ -232,6 +242,9 @@ OUTBOUND_ALLOW = env.words("OUTBOUND_ALLOW")
 
 # --- Replies -------------------------------------------------------------------------------------------------
 MAX_TEXT_LENGTH = env.integer("MAX_TEXT_LENGTH", 32_000)
+ATTACHMENT_MAX_BYTES = env.integer("ATTACHMENT_MAX_BYTES", 20 * 1024 * 1024)
+ATTACHMENTS_PER_MESSAGE = env.integer("ATTACHMENTS_PER_MESSAGE", 10)
+ATTACHMENT_TYPES = env.words("ATTACHMENT_TYPES", "image/*,text/*,application/json,application/pdf")
 REPLY_CONCURRENCY = env.integer("REPLY_CONCURRENCY", 200)
 MODEL_CONNECT_TIMEOUT = env.decimal("MODEL_CONNECT_TIMEOUT", 5)
 MODEL_FIRST_TOKEN_TIMEOUT = env.decimal("MODEL_FIRST_TOKEN_TIMEOUT", 60)

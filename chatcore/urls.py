@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("chatcore.accounts.urls")),
+    path("", include("chatcore.accounts.integrations.urls")),
     path("", include("chatcore.usage.urls")),
     path("api/docs", api.docs, name="api_docs"),
     path("api/docs/errors", api.error_pages, name="api_errors"),

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from chatcore.admin_pages import Written
-from conversations.models import Comparison, Conversation, Member, Message, Summary
+from conversations.models import Attachment, Comparison, Conversation, Member, Message, Summary
 
 
 @admin.register(Conversation)
@@ -51,3 +51,13 @@ class ComparisonAdmin(Written):
     search_help_text = "An id of a comparison or its message, or who chose: user:<id>, integration:<id>."
     ordering = ("-id",)
     raw_id_fields = ("message", "chosen")
+
+
+@admin.register(Attachment)
+class AttachmentAdmin(Written):
+    list_display = ("id", "name", "media_type", "size", "message_id", "user", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=id", "=message__id", "=sha256")
+    search_help_text = "An id of an attachment or its message, or the SHA-256 of its bytes."
+    ordering = ("-id",)
+    raw_id_fields = ("message",)

@@ -8,7 +8,10 @@ class ConversationsConfig(AppConfig):
     def ready(self) -> None:
         from chatcore.processes.worker import register_service
         from chatcore.usage.holders import register_running
-        from conversations import subscriptions  # noqa: F401 (its frames register themselves)
+        from conversations import (
+            signals,  # noqa: F401 (its receivers register themselves)
+            subscriptions,  # noqa: F401 (its frames register themselves)
+        )
         from conversations.ledger import running_replies
         from conversations.runner import Runner
 

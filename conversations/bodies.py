@@ -74,6 +74,11 @@ class Question(Body):
         description="The message to write below: left out, the end of the active branch; null, a new beginning.",
     )
     params: Params = ABSENT
+    attachments: list[uuid.UUID] = Field(
+        ABSENT,
+        max_length=settings.ATTACHMENTS_PER_MESSAGE,
+        description="Files to go with it, in order: ids from POST /api/v1/attachments/ that no message has yet.",
+    )
     client_id: uuid.UUID | None = Field(
         ABSENT, description="An id of your own making. What comes again under the same one is stored once."
     )
@@ -92,13 +97,31 @@ class NewMessage(Question):
     respond: StrictBool = Field(ABSENT, description="false: store the message, ask no model.")
 
 
+class NewAttachment(Body):
+    """A form of one part."""
+
+    EXAMPLE = {"file": "(the bytes)"}
+
+    file: bytes = Field(json_schema_extra={"format": "binary"}, description="The file, with its name.")
+
+
 class EditedMessage(Body):
     """The same message in other words."""
 
     EXAMPLE = {"content": "What is new in Kyoto?"}
 
     content: Content
-    model: ModelName | None = Field(ABSENT, description="Who replies; else as for a new message.")
+    model: ModelName | None = Field(
+        ABSENT, description="Who replies; else those that were compared, else as for a new message."
+    )
+    models: list[ModelName] = Field(
+        ABSENT, min_length=FEWEST, max_length=MOST, description="Several that reply side by side."
+    )
+
+    def wishes(self) -> dict[str, Any]:
+        """As `edit_message` takes them."""
+        given = self.given()
+        return {"text": given.pop("content"), **given}
 
 
 class TypingBody(Body):

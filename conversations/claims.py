@@ -44,6 +44,7 @@ class Claim:
     user_id: uuid.UUID | None
     restarts: int = 0
     integration_id: uuid.UUID | None = None
+    begun: str = ""
 
     @property
     def state(self) -> dict[str, Any]:
@@ -106,9 +107,12 @@ def show_life(running: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, bool]
 
 @transaction.atomic
 def restart_reply(claim: Claim) -> Claim | None:
-    """Begin the reply anew under the next attempt: what was said under this one is void. None: it is lost to us."""
+    """Begin the reply anew under the next attempt: what was said under this one is void. None: it is lost to us.
+
+    One that is continued begins with what it had said before that.
+    """
     ours = Message.objects.filter(id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING)
-    if not ours.update(attempt=claim.attempt + 1, text="", reasoning="", heartbeat_at=Now()):
+    if not ours.update(attempt=claim.attempt + 1, text=claim.begun, reasoning="", heartbeat_at=Now()):
         return None
     begun = replace(claim, attempt=claim.attempt + 1)
     announce_replies([(begun, events.ReplyRestarted(**begun.state))])
@@ -174,7 +178,7 @@ def _rows(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 _COLUMNS = """m.id, m.attempt, m.workspace_id, m.conversation_id, m.parent_id, m.model_id, m.model_name,
-    m.user_id, m.restarts, m.integration_id"""
+    m.user_id, m.restarts, m.integration_id, m.begun"""
 
 _CLAIM = f"""
 with taken as (
@@ -187,7 +191,7 @@ with taken as (
     order by q.id limit %(limit)s for no key update of q skip locked
 )
 update conversations_message m
-set status = 'streaming', attempt = m.attempt + 1, text = '', reasoning = '',
+set status = 'streaming', attempt = m.attempt + 1, text = m.begun, reasoning = '',
     heartbeat_at = now(), started_at = now()
 from taken where m.id = taken.id
 returning {_COLUMNS}

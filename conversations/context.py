@@ -7,10 +7,14 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
-from chatcore.llm.types import ModelRequest, Role, ToolCall, Turn
+from chatcore.llm.contents import image_tokens
+from chatcore.llm.continuing import continuing
+from chatcore.llm.models import Model
+from chatcore.llm.types import ModelRequest, Turn
 from conversations import outside
 from conversations.claims import Claim
-from conversations.models import Conversation, Message, Summary
+from conversations.models import Attachment, Conversation, Message, Summary
+from conversations.turns import Reader
 
 MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
@@ -31,7 +35,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters."""
+    """All that may be read for one reply: `summary` stands for what came before `said`; `room` is in characters.
+
+    `ending` is read last and always whole.
+    """
 
     instructions: str
     summary: str
@@ -39,6 +46,8 @@ class Context:
     room: int
     params: Mapping[str, Any]
     user: str
+    ending: tuple[Turn, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def request(self) -> ModelRequest:
         """Same branch, same bytes, so that a provider's prompt cache can serve it.
@@ -51,9 +60,11 @@ class Context:
             turns=(
                 *(Turn("system", note) for note in notes if note.strip()),
                 *(one.turn for one in self._newest(self.room - len(self.summary))),
+                *self.ending,
             ),
             params=self.params,
             user=self.user,
+            left_out=self.left_out,
         )
 
     def too_old(self) -> Sequence[Said]:
@@ -69,7 +80,7 @@ class Context:
         """The last turn always; before it as many whole ones as fit."""
         count = 0
         for one in reversed(self.said):
-            room -= len(one.turn.text)
+            room -= len(one.turn.text) + image_tokens([one.turn]) * CHARACTERS_PER_TOKEN
             if count and room < 0:
                 break
             count += 1
@@ -83,13 +94,21 @@ def read_context(claim: Claim) -> Context:
     prefetch_related_objects([message for message in path if message.integration_id], "integration")
     window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
     instructions = _instructions(conversation, path)
+    room = window * CHARACTERS_PER_TOKEN - len(instructions) - len(reply.begun)
+    files = Attachment.objects.of_messages(path)
+    has_images = any(file.is_image for row in files.values() for file in row)
+    sees = has_images and reply.model_id is not None and Model.objects.one_sees(reply.model_id)
+    reader = Reader(room, files, sees=sees)
+    said = [Said(message.id, turn) for message in reversed(path) if (turn := reader.turn(message))]
     context = Context(
         instructions=instructions,
         summary="",
-        said=[Said(message.id, turn) for message in path if (turn := _turn(message))],
-        room=window * CHARACTERS_PER_TOKEN - len(instructions),
+        said=said[::-1],
+        room=room,
         params=conversation.params | reply.params,
         user=str(claim.user_id or ""),
+        ending=continuing(reply.begun),
+        left_out=tuple(sorted(reader.left_out)),
     )
     return _with_summary(context) if context.too_old() else context
 
@@ -112,20 +131,3 @@ def _with_summary(context: Context) -> Context:
 
 def _messages(context: Context) -> list[uuid.UUID]:
     return [one.message for one in context.said]
-
-
-def _turn(message: Message) -> Turn | None:
-    calls = tuple(ToolCall(**call) for call in message.tool_calls)
-    if message.tool_call:
-        return Turn("tool", message.text, answers=message.tool_call)
-    if not message.text.strip() and not calls:
-        return None
-    if message.author == Message.Author.INTEGRATION and message.integration:
-        return Turn("user", f"[message from {message.integration.name}]\n{message.text}")
-    return Turn(_role(message), message.text, calls)
-
-
-def _role(message: Message) -> Role:
-    if message.is_reply:
-        return "assistant"
-    return "system" if message.author == Message.Author.SYSTEM else "user"

@@ -8,6 +8,7 @@ from conversations.models import Message
 
 ANSWER = "conversations.answer"
 TITLE = "conversations.title"
+REMOVE_FILE = "conversations.remove_file"
 
 
 def enqueue_answer(reply_id: uuid.UUID) -> None:
@@ -22,6 +23,11 @@ def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
 
 def enqueue_title(conversation_id: uuid.UUID) -> None:
     jobs.defer(TITLE, conversation_id=str(conversation_id))
+
+
+def enqueue_removal(file: str) -> None:
+    """Of a file whose row goes. A job outlives a crash between the row's end and the file's."""
+    jobs.defer(REMOVE_FILE, file=file)
 
 
 def wake_followers(reply_id: uuid.UUID) -> None:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chatcore.errors import Conflict, Invalid
+from chatcore.errors import Conflict, Invalid, TooLarge, TooMany
 
 
 class NotAReply(Invalid):
@@ -35,7 +35,43 @@ class AlreadyFinished(Conflict):
     code: ClassVar[str] = "reply_finished"
 
 
+class NothingSaid(Invalid):
+    """This reply ended before its first word, so there is nothing to continue. Try it again."""
+
+    code: ClassVar[str] = "nothing_said"
+
+
+class TooManyReplies(TooMany):
+    """This integration has as many replies under way as it may have at once. Ask again when one has ended."""
+
+    code: ClassVar[str] = "too_many_replies"
+
+
 class NoModel(Invalid):
     """No model is available to you. Ask an administrator to add a provider."""
 
     code: ClassVar[str] = "no_model"
+
+
+class FileRefused(Invalid):
+    """This file cannot be attached."""
+
+    code: ClassVar[str] = "file_refused"
+
+
+class FileTooLarge(TooLarge):
+    """The file is larger than this server takes."""
+
+    code: ClassVar[str] = "file_too_large"
+
+
+class AlreadySent(Conflict):
+    """The attachment belongs to a message. It goes when that is deleted."""
+
+    code: ClassVar[str] = "attachment_sent"
+
+
+class TooManyWaiting(Conflict):
+    """Too many of your files wait for their messages. Send or delete some first."""
+
+    code: ClassVar[str] = "attachments_waiting"

@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chatcore.realtime.catalogue import EventBody, SignalBody
 from chatcore.realtime.log import Announcement
-from conversations.models import Conversation, Message
+from conversations.models import Attachment, Conversation, Message
 
 Part = Literal["text", "reasoning"]  # of what a reply says
 
@@ -34,6 +34,21 @@ class ConversationDeleted(EventBody, type="conversation.deleted"):
     """It is gone, with everything in it."""
 
 
+class AttachedFile(BaseModel):
+    """A file of a message: /api/v1/attachments/{id}/content has its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: uuid.UUID
+    name: str
+    media_type: str
+    size: int
+
+    @classmethod
+    def of(cls, attachment: Attachment) -> "AttachedFile":
+        return cls.model_validate({name: getattr(attachment, name) for name in cls.model_fields})
+
+
 class MessageCreated(EventBody, type="message.created"):
     """A message was added below `parent`."""
 
@@ -42,6 +57,7 @@ class MessageCreated(EventBody, type="message.created"):
     author: Literal["user", "assistant", "agent", "integration", "system"]
     text: str
     client_id: uuid.UUID | None = None
+    attachments: tuple[AttachedFile, ...] = ()
 
 
 class MessageDeleted(EventBody, type="message.deleted"):
@@ -166,13 +182,14 @@ def state_of(conversation: Conversation) -> dict[str, Any]:
     return {"title": conversation.title, "model": conversation.model.name if conversation.model else None}
 
 
-def message_state(message: Message) -> dict[str, Any]:
+def message_state(message: Message, files: Iterable[Attachment] = ()) -> dict[str, Any]:
     return {
         "message": message.id,
         "parent": message.parent_id,
         "author": message.author,
         "text": message.text,
         "client_id": message.client_id,
+        "attachments": tuple(AttachedFile.of(each) for each in files),
     }
 
 

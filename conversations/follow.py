@@ -114,6 +114,17 @@ class Watches:
             self.close()
             raise
 
+    def keep(self, reply_ids: Sequence[uuid.UUID]) -> bool:
+        """From now on these alone are watched; False, and nothing changes, if one of them is not watched."""
+        kept = [watch for watch in self._watches if watch.reply_id in reply_ids]
+        if len(kept) < len(reply_ids):
+            return False
+        for watch in self._watches:
+            if watch not in kept:
+                watch.close()
+        self._watches = kept
+        return True
+
     def close(self) -> None:
         for watch in self._watches:
             watch.close()

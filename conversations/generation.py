@@ -140,7 +140,7 @@ async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict
 def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> bool:
     """The final, fenced save with its event; False if another worker owns the reply by now."""
     claim = stream.claim
-    usage = dataclasses.asdict(stream.usage) if stream.usage else None
+    usage = _whole_usage(stream)
     changed = Message.objects.filter(
         id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING
     ).update(
@@ -169,6 +169,22 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
             enqueue_title(claim.conversation_id)
     record_reply(stream, outcome.status, (outcome.error or {}).get("code", ""), route)
     return True
+
+
+def _whole_usage(stream: ReplyStream) -> dict[str, Any] | None:
+    """With what the parts before cost, where it was continued. One unknown part leaves the sum unknown."""
+    usage = dataclasses.asdict(stream.usage) if stream.usage else None
+    if not stream.claim.begun:
+        return usage
+    before = Message.objects.filter(id=stream.claim.id).values_list("usage", flat=True).first()
+    if usage is None or before is None:
+        return None
+    counts = {
+        name: count + before[name] if count is not None and before.get(name) is not None else None
+        for name, count in usage.items()
+        if name != "estimated"
+    }
+    return counts | {"estimated": usage["estimated"] or before.get("estimated", False)}
 
 
 def _ending(stream: ReplyStream, outcome: Outcome, usage: dict[str, Any] | None) -> EventBody:

@@ -4,10 +4,13 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chatcore.accounts.models import Integration
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.spending import Asked
+from conversations.errors import TooManyReplies
 from conversations.models import Conversation, Message
 
 if TYPE_CHECKING:
@@ -17,14 +20,13 @@ if TYPE_CHECKING:
 RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
 
-def reserve_reply(reply: Message, conversation: Conversation) -> None:
-    """Last in the transaction that queues the reply. Raises BudgetExceeded or PriceUnknown."""
-    reserve_replies([(reply, conversation)])
-
-
 def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
-    """`reserve_reply` for each of them: all of them or none."""
-    spending.reserve(*(_asked(reply, conversation) for reply, conversation in queued))
+    """Last in the transaction that queues them. Raises TooManyReplies, BudgetExceeded or PriceUnknown: then none is to
+    be made.
+    """
+    replies = [*queued]
+    _keep_concurrency({reply.integration for reply, _ in replies if reply.integration is not None})
+    spending.reserve(*(_asked(reply, conversation) for reply, conversation in replies))
 
 
 def _asked(reply: Message, conversation: Conversation) -> Asked:
@@ -40,6 +42,19 @@ def _asked(reply: Message, conversation: Conversation) -> Asked:
     )
 
 
+def _keep_concurrency(integrations: Iterable[Integration]) -> None:
+    """They are locked until the transaction ends: of two that ask at once, each counts the other's."""
+    held = {each.pk: most for each in integrations if (most := each.constraints.get("concurrency"))}
+    if not held:
+        return
+    for integration in Integration.objects.select_for_update(no_key=True).filter(pk__in=held).order_by("pk"):
+        most, own = held[integration.pk], Message.objects.filter(integration=integration)
+        if sum(own.filter(status=status).count() for status in RUNNING) > most:
+            raise TooManyReplies(
+                f"This integration may have {most} replies under way at once. Ask again when one has ended."
+            )
+
+
 def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:
     """In the transaction of the final save, behind its fence. Where nobody could be asked, nothing was called."""
     claim = stream.claim
@@ -47,7 +62,9 @@ def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence
         **asker_of(claim),
         route=route,
         counts=stream.usage,
-        estimates=Usage(stream.tokens_read, tokens.estimate(stream.text) + tokens.estimate(stream.reasoning)),
+        estimates=Usage(
+            stream.tokens_read, tokens.estimate(stream.written) + tokens.estimate(stream.reasoning)
+        ),
         seconds=stream.seconds,
         outcome=outcome,
         code=code,
@@ -91,7 +108,7 @@ def forget_replies(replies: Sequence[Message]) -> None:
 
 def tokens_of(request: ModelRequest) -> int:
     """About how many tokens the request has."""
-    return tokens.estimate_turns(turn.text for turn in request.turns)
+    return tokens.estimate_turns(turn.text for turn in request.turns) + image_tokens(request.turns)
 
 
 def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:
@@ -103,7 +120,8 @@ def _tokens_to_read(reply: Message, conversation: Conversation) -> int:
     assert reply.model is not None
     turns, size = Message.objects.size_of_path(reply.parent_id) if reply.parent_id else (0, 0)
     system = tokens.estimate_turns([conversation.system] if conversation.system else [])
-    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN
+    begun = tokens.estimate_turns([reply.begun] if reply.begun else [])
+    whole = system + tokens.of_bytes(size) + turns * tokens.TOKENS_PER_TURN + begun
     return min(whole, reply.model.context_window or whole)
 
 

@@ -1,4 +1,4 @@
-"""Commands of the API, asynchronous: ask for a reply, stop it, try it again."""
+"""Commands of the API, asynchronous: ask for a reply, stop it, continue it, try it again."""
 
 import uuid
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from conversations import actions
 from conversations.acknowledging import acknowledge
 from conversations.actions import Posted
 from conversations.actions.access import find_conversation, find_message
+from conversations.actions.comparisons import MOST
 from conversations.actions.receipts import acknowledgement
 from conversations.attendance import attendance_of
 from conversations.bodies import AcknowledgementBody, EditedMessage, ModelChoice, Question, TypingBody
@@ -57,15 +58,16 @@ async def ask(request: HttpRequest, id: uuid.UUID, payload: Question) -> HttpRes
     openapi_extra=MODES,
 )
 async def edit(request: HttpRequest, id: uuid.UUID, payload: EditedMessage) -> HttpResponse:
-    """A new message beside the old one, with a reply to it. The old branch stays, and the new one is shown."""
+    """A new message beside the old one, with a reply to it. The old branch stays, and the new one is shown.
+
+    What several models answered is answered by the same ones again, unless you name others.
+    """
     principal = _principal(request)
 
-    def post(reply_id: uuid.UUID) -> Posted:
-        return actions.edit_message(
-            principal, id, text=payload.content, model=payload.model, reply_id=reply_id
-        )
+    def post(*reply_ids: uuid.UUID) -> Posted:
+        return actions.edit_message(principal, id, reply_ids=reply_ids, **payload.wishes())
 
-    return await respond(request, _conversation_of(principal, id, "messages:write"), post)
+    return await respond(request, _conversation_of(principal, id, "messages:write"), post, count=MOST)
 
 
 @router.post(
@@ -101,6 +103,28 @@ async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None
         request,
         _conversation_of(principal, id, "replies:write"),
         lambda _: _asked(actions.retry_reply(principal, id, model=model)),
+    )
+
+
+@router.post(
+    "/replies/{uuid:id}/continue",
+    response=ANSWERS,
+    operation_id="continue_reply",
+    summary="Go on with a reply that broke off",
+    openapi_extra=MODES,
+)
+async def continue_reply(
+    request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None = None
+) -> HttpResponse:
+    """One that failed, was stopped or reached the length limit, in its own place: what it said stays, and the model
+    adds the rest. As a stream it is said from its beginning.
+    """
+    principal = _principal(request)
+    model = payload.model if payload else None
+    return await respond(
+        request,
+        _conversation_of(principal, id, "replies:write"),
+        lambda _: _asked(actions.continue_reply(principal, id, model=model)),
     )
 
 

@@ -10,12 +10,15 @@ from django.db.models import Q
 from chatcore.accounts.models import Integration, Workspace
 from chatcore.ids import uuid7
 from chatcore.llm.models import Model
+from conversations.attachment_table import Attachment
 from conversations.querysets import (
     ComparisonQuerySet,
     ConversationQuerySet,
     MemberQuerySet,
     MessageQuerySet,
 )
+
+__all__ = ["Attachment", "Comparison", "Conversation", "Member", "Message", "Receipt", "Summary"]
 
 
 class Conversation(models.Model):
@@ -165,6 +168,9 @@ class Message(models.Model):
     params = models.JSONField(
         default=dict, blank=True, help_text="Parameters of this reply, over its conversation's."
     )
+    begun = models.TextField(
+        blank=True, default="", db_default="", help_text="What each attempt begins with: it is continued."
+    )
     attempt = models.PositiveSmallIntegerField(default=0)
     restarts = models.PositiveSmallIntegerField(
         default=0, help_text="How often a worker was lost while making it."
@@ -247,6 +253,16 @@ class Message(models.Model):
     @property
     def is_reply(self) -> bool:
         return self.author in (self.Author.ASSISTANT, self.Author.AGENT)
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether it ended before it was complete."""
+        ended = self.status in (self.Status.FAILED, self.Status.STOPPED)
+        return ended or (self.status == self.Status.DONE and self.finish_reason == "length")
+
+    @property
+    def can_continue(self) -> bool:
+        return self.is_reply and self.broke_off and bool(self.text.strip())
 
     @property
     def is_running(self) -> bool:

@@ -1,17 +1,18 @@
 """Reads, chainable. Access is decided here: what `for_principal` leaves out does not exist for the asker."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection, models
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 
 from chatcore.accounts.principals import Principal
 
 if TYPE_CHECKING:
-    from conversations.models import Message
+    from conversations.models import Attachment, Message
 
 BRANCH_PAGE = 30
 PATH_MEASURED = 1_000
@@ -90,7 +91,7 @@ class MessageQuerySet(models.QuerySet[Any]):
         self._raw_delete(self.db)
 
     def size_of_path(self, leaf_id: uuid.UUID) -> tuple[int, int]:
-        """How many messages the path to the leaf has, and how many bytes their texts: read without the texts."""
+        """How many messages the path to the leaf has, and how many bytes they weigh: read without their texts."""
         with connection.cursor() as sql:
             sql.execute(_SIZE, {"leaf": leaf_id, "limit": PATH_MEASURED})
             messages, size = sql.fetchone()
@@ -99,6 +100,34 @@ class MessageQuerySet(models.QuerySet[Any]):
     def path(self, leaf_id: uuid.UUID, limit: int) -> list["Message"]:
         """Like `branch`, without the sibling counts: what a model is given to read."""
         return list(self.raw(_PATH, {"leaf": leaf_id, "limit": limit}))
+
+
+class AttachmentQuerySet(models.QuerySet[Any]):
+    def for_principal(self, principal: Principal, grant: str = "messages:read") -> "AttachmentQuerySet":
+        """Those of messages the principal may read, and its own that wait for one."""
+        sent = Q(message__conversation__members__user=principal.user) if principal.user else Q(pk__in=())
+        allowed = principal.selectors(grant)
+        if allowed is not None:
+            sent &= Q(message__conversation__in=_uuids(allowed))
+        own = Q(message=None) & _uploaded_by(principal) if allowed != frozenset() else Q(pk__in=())
+        return self.filter(sent | own, workspace=principal.workspace)
+
+    def waiting_of(self, principal: Principal) -> "AttachmentQuerySet":
+        """What the principal uploaded and has not sent yet."""
+        return self.filter(_uploaded_by(principal), workspace=principal.workspace, message=None)
+
+    def of_messages(self, messages: Iterable["Message"]) -> "dict[uuid.UUID, list[Attachment]]":
+        """By the message's id, each in order; replies have none."""
+        found: dict[uuid.UUID, list[Attachment]] = {}
+        for row in self.filter(message__in=[each.id for each in messages if not each.is_reply]):
+            found.setdefault(row.message_id, []).append(row)
+        return found
+
+
+def _uploaded_by(principal: Principal) -> Q:
+    """By the same user, or by the same integration whomever it acts for."""
+    by = Q(user=principal.user) if principal.user else Q(pk__in=())
+    return by | Q(integration=principal.integration) if principal.integration else by
 
 
 class ComparisonQuerySet(models.QuerySet[Any]):
@@ -127,12 +156,15 @@ _PATH = f"{_UPWARDS} select up.* from up order by up.step desc"  # noqa: S608
 
 _SIZE = """
 with recursive up as (
-    select m.parent_id, octet_length(m.text) as size, 1 as step from conversations_message m where m.id = %(leaf)s
+    select m.id, m.parent_id, octet_length(m.text) as size, 1 as step
+    from conversations_message m where m.id = %(leaf)s
     union all
-    select p.parent_id, octet_length(p.text), up.step + 1
+    select p.id, p.parent_id, octet_length(p.text), up.step + 1
     from up join conversations_message p on p.id = up.parent_id where up.step < %(limit)s
 )
-select count(*), coalesce(sum(size), 0) from up
+select count(*), coalesce(sum(size), 0) + coalesce(
+    (select sum(weight) from conversations_attachment where message_id in (select id from up)), 0
+) from up
 """
 
 _BRANCH = f"""{_UPWARDS}

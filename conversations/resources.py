@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from conversations.models import Comparison, Conversation, Member, Message, Receipt
+from conversations.attachments import attachments_of
+from conversations.models import Attachment, Comparison, Conversation, Member, Message, Receipt
 
 
 class ConversationResource(BaseModel):
@@ -69,6 +70,27 @@ class ToolCallResource(BaseModel):
     arguments: str
 
 
+class AttachmentResource(BaseModel):
+    """A file that goes with a message. `{id}/content` has its bytes."""
+
+    id: uuid.UUID
+    message: uuid.UUID | None = Field(description="null: it waits for its message, at most a day.")
+    name: str = Field(description="Without the path it came from, ending as its type does.")
+    media_type: str = Field(description="As its bytes say, whatever was said of it.")
+    size: int = Field(
+        description="Bytes as they are kept. An image is written anew, without what its file said."
+    )
+    sha256: str = Field(description="Of these bytes.")
+    width: int | None = Field(description="Pixels of an image.")
+    height: int | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, attachment: Attachment) -> "AttachmentResource":
+        named = {name: getattr(attachment, name) for name in cls.model_fields if name != "message"}
+        return cls(**named, message=attachment.message_id)
+
+
 class MessageResource(BaseModel):
     """One node of a conversation's tree. The fields from `model` on tell of replies."""
 
@@ -80,6 +102,7 @@ class MessageResource(BaseModel):
     status: Literal["queued", "streaming", "done", "failed", "stopped"] = Field(
         description="A message is done from the start; a reply is queued, then streaming, then one of the others."
     )
+    attachments: list[AttachmentResource] = Field(description="The files that go with it.")
     client_id: uuid.UUID | None = Field(description="The id its sender made for it.")
     created_at: datetime
     model: str | None = Field(description="The name of the model that replies.")
@@ -90,7 +113,10 @@ class MessageResource(BaseModel):
     route: list[AttemptResource] = Field(description="The deployments that were considered, in order.")
     tool_calls: list[ToolCallResource] = Field(description="What the model wants to be called.")
     tool_call: str = Field(description="Of a tool's result: the id of its call.")
-    dropped: list[str] = Field(description="Parameters its provider does not know: they were left out.")
+    dropped: list[str] = Field(
+        description="What was left out: parameters its provider does not know; `images`, which its model does not "
+        "take; `documents`, where they were cut to what it can read."
+    )
     finish_reason: str = Field(description="Why the model ended, in the provider's word.")
     started_at: datetime | None
     finished_at: datetime | None
@@ -103,11 +129,12 @@ class MessageResource(BaseModel):
             conversation=message.conversation_id,
             parent=message.parent_id,
             model=message.model_name or None,
+            attachments=[AttachmentResource.of(each) for each in attachments_of(message)],
             route=[AttemptResource.of(attempt) for attempt in message.route],
         )
 
 
-_RENAMED = {"conversation", "parent", "model", "route"}
+_RENAMED = {"conversation", "parent", "model", "attachments", "route"}
 
 
 class ReceiptResource(BaseModel):

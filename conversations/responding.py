@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from chatcore.accounts.channels import principal_of
@@ -76,23 +77,23 @@ async def respond(
 ) -> HttpResponse:
     """Ask for replies and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
 
-    `find` checks that the conversation is the asker's; `ask` commits, given the ids of so many replies
-    to be: the watches on them are open before, so that not even a first word can be missed.
+    `find` checks that the conversation is the asker's; `ask` commits, given the ids of as many replies
+    as may come to be: the watches on them are open before, so that not even a first word can be missed.
     """
     seconds = wished_wait(request)
     streams = wants_stream(request)
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
-        return _accepted(await in_request(ask, *reply_ids))
+        return _accepted(await in_request(_asked, ask, *reply_ids))
     watches = Watches(await in_request(find), reply_ids)
     await watches.open()
     try:
-        posted = await in_request(ask, *reply_ids)
+        posted = await in_request(_asked, ask, *reply_ids)
         if posted.reply is None:
             watches.close()
             return _accepted(posted)
         asked = [reply.id for reply in posted.replies]
-        if asked != reply_ids:  # they were there before, and may have said much already
+        if not watches.keep(asked):  # they were there before, and may have said much already
             watches.close()
             watches = Watches(watches.conversation_id, asked)
             await watches.open()
@@ -110,6 +111,13 @@ async def respond(
 
 def wants_stream(request: HttpRequest) -> bool:
     return "text/event-stream" in request.headers.get("Accept", "")
+
+
+def _asked(ask: Ask, *reply_ids: uuid.UUID) -> Posted:
+    """With the message's attachments: the event loop could not read them."""
+    posted = ask(*reply_ids)
+    prefetch_related_objects([posted.message], "attachments")
+    return posted
 
 
 def wished_wait(request: HttpRequest) -> int | None:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -136,7 +137,10 @@ class ConversationMessageViewSet(PrincipalViewSet):
         conversation = find_conversation(self.principal, id, "messages:read")
         if branch := request.query_params.get("branch"):
             return self._branch(request, conversation, branch)
-        return self.page(Message.objects.filter(conversation=conversation), MessageResource.of)
+        return self.page(
+            Message.objects.filter(conversation=conversation).prefetch_related("attachments"),
+            MessageResource.of,
+        )
 
     @extend_schema(
         operation_id="post_message",
@@ -155,6 +159,7 @@ class ConversationMessageViewSet(PrincipalViewSet):
     def _branch(self, request: Request, conversation: Conversation, branch: str) -> Response:
         leaf = conversation.active_leaf_id if branch == "active" else _message_id(conversation, branch)
         path = Message.objects.branch(leaf, page_size(request.query_params.get("page_size")))
+        prefetch_related_objects(path, "attachments")
         above = path[0].parent_id if path else None
         results = [MessageResource.of(message).model_dump(mode="json") for message in path]
         following = link(request, branch=str(above)) if above else None

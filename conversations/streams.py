@@ -19,15 +19,20 @@ Publish: TypeAlias = Callable[[list[str], dict[str, Any]], None]
 
 
 class GrowingText:
-    """One part of a reply. `sent` counts the characters already published."""
+    """One part of a reply. `sent` counts the characters already published.
+
+    What is new is kept by itself: putting the whole together for each delta would cost more the longer it is.
+    """
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self._unsent: list[str] = []
         self.length = 0
         self.sent = 0
 
     def append(self, piece: str) -> None:
         self._pieces.append(piece)
+        self._unsent.append(piece)
         self.length += len(piece)
 
     @property
@@ -36,8 +41,12 @@ class GrowingText:
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
-    def unsent(self) -> str:
-        return self.whole[self.sent :]
+    def send(self) -> tuple[int, str]:
+        """What has not been published, and behind how many characters it stands; from now on it has been."""
+        offset, text = self.sent, "".join(self._unsent)
+        self._unsent.clear()
+        self.sent = self.length
+        return offset, text
 
 
 class GrowingCalls:
@@ -105,7 +114,7 @@ class ReplyStream:
         self.begin(claim)
 
     def begin(self, claim: Claim) -> None:
-        """Nothing has been said yet under this claim; what was said under another is void."""
+        """Nothing has been said yet under this claim but what it continues; what was said under another is void."""
         self._cancel_timer()
         self.claim = self.line.claim = claim
         self.parts: dict[Part, GrowingText] = {"text": GrowingText(), "reasoning": GrowingText()}
@@ -115,10 +124,16 @@ class ReplyStream:
         self.dropped: tuple[str, ...] = ()
         self.saved_length = 0
         self.saved_at = 0.0
+        self._grow("text", claim.begun)
 
     @property
     def text(self) -> str:
         return self.parts["text"].whole
+
+    @property
+    def written(self) -> str:
+        """The text without what it continues."""
+        return self.text[len(self.claim.begun) :]
 
     @property
     def reasoning(self) -> str:
@@ -150,14 +165,10 @@ class ReplyStream:
         for name, part in self.parts.items():
             if part.sent == part.length:
                 continue
+            offset, text = part.send()
             body = ReplyDelta(
-                message=self.claim.id,
-                attempt=self.claim.attempt,
-                part=name,
-                offset=part.sent,
-                text=part.unsent(),
+                message=self.claim.id, attempt=self.claim.attempt, part=name, offset=offset, text=text
             )
-            part.sent = part.length
             conversation = str(self.claim.conversation_id)
             self._publish([f"conversation.{conversation}"], signal(body, conversation))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from django.db import transaction
 
 from chatcore.accounts.principals import SYSTEM
+from chatcore.llm.contents import text_alone
 from chatcore.llm.types import ModelRequest, ProviderError, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
@@ -76,7 +77,7 @@ async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str
 def _parts(old: Sequence[Said], room: int) -> Iterator[str]:
     part = ""
     for one in old:
-        text = f"{one.turn.role}: {one.turn.text}"[:room]
+        text = f"{one.turn.role}: {text_alone(one.turn)}"[:room]
         if part and len(part) + len(text) > room:
             yield part
             part = ""

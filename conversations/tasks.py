@@ -3,8 +3,9 @@
 import uuid
 
 from chatcore.jobs import Retry, app
-from conversations import runner
-from conversations.enqueue import ANSWER, TITLE
+from chatcore.offload import offload
+from conversations import attachments, runner
+from conversations.enqueue import ANSWER, REMOVE_FILE, TITLE
 from conversations.titling import write_title
 
 
@@ -19,3 +20,15 @@ async def answer(reply_id: str) -> None:  # noqa: ARG001
 @app.task(name=TITLE, queue="background", retry=Retry())
 async def title(conversation_id: str) -> None:
     await write_title(uuid.UUID(conversation_id))
+
+
+@app.task(name=REMOVE_FILE, queue="background", retry=Retry(attempts=5))
+async def remove_file(file: str) -> None:
+    await offload(attachments.remove_file, file)
+
+
+@app.periodic(cron="47 * * * *")
+@app.task(name="conversations.sweep_attachments", queue="background", retry=Retry())
+async def sweep_attachments(timestamp: int) -> None:  # noqa: ARG001
+    """Delete files that were uploaded and never sent."""
+    await offload(attachments.sweep_waiting)

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from conversations import views
-from conversations.pages import changes, offline, replies
+from conversations.pages import changes, offline, parameters, replies
 
 MESSAGE = [
     path("", views.message, name="message"),
@@ -11,6 +11,7 @@ MESSAGE = [
     path("edit/", replies.edit, name="edit_message"),
     path("regenerate/", replies.regenerate, name="regenerate_reply"),
     path("retry/", replies.retry, name="retry_reply"),
+    path("continue/", replies.continue_, name="continue_reply"),
     path("stop/", replies.stop, name="stop_reply"),
     path("choose/", replies.choose, name="choose_reply"),
     path("branch/", replies.branch, name="choose_branch"),
@@ -30,6 +31,8 @@ CONVERSATION: list[URLPattern | URLResolver] = [
     path("archive/", changes.archive, name="archive"),
     path("unarchive/", changes.unarchive, name="unarchive"),
     path("model/", changes.choose_model, name="choose_model"),
+    path("parameters/", parameters.parameters, name="parameters"),
+    path("parameters/mark/", parameters.mark, name="parameters_mark"),
     path("delete/", changes.delete, name="delete_conversation"),
 ]
 

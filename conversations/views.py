@@ -11,6 +11,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from conversations.actions.access import find_conversation
 from conversations.models import Conversation, Member
 from conversations.pages import choices, listing, sending, thread
+from conversations.pages.fields import form_for
+from conversations.pages.files import file_limits
 from conversations.pages.frame import frame, greeting
 from conversations.pages.places import find_place, message_at
 from conversations.pages.requests import PageRequest, page, show, uuid_of
@@ -30,6 +32,7 @@ def new(request: PageRequest) -> HttpResponse:
         "choices": choices.choices_for(request.principal),
         "draft": request.GET.get("prompt", ""),
         "limit": settings.MAX_TEXT_LENGTH,
+        "files": file_limits(),
     }
     return show(request, "conversations/new.html", "main", context)
 
@@ -111,13 +114,16 @@ def options(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
 
 
 def _chat_context(request: PageRequest, conversation: Conversation, member: Member) -> dict[str, Any]:
+    offered = choices.choices_for(request.principal, conversation)
     return {
         "conversation": conversation,
         "member": member,
         "thread": _thread(request, conversation),
-        "choices": choices.choices_for(request.principal, conversation),
+        "choices": offered,
+        "wishes": form_for(conversation, offered.chosen),
         "shared": Member.objects.filter(conversation=conversation).exclude(pk=member.pk).exists(),
         "limit": settings.MAX_TEXT_LENGTH,
+        "files": file_limits(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The three ways to be answered after posting a message from outside: at once, when the reply has ended, as it streams."""
+"""The three ways to be answered for a message from outside: at once, when the reply has ended, as it streams."""
 
 import uuid
 from collections.abc import AsyncIterator

@@ -6,13 +6,16 @@ class ExternalConfig(AppConfig):
     label = "external"
 
     def ready(self) -> None:
-        from chatcore.accounts import authenticators
+        from chatcore.accounts import authenticators, constraints
         from chatcore.processes.worker import register_service
         from conversations.outside import register_outside
+        from external import events  # noqa: F401 (its part of the catalogue)
         from external.authenticators.identifying import identify
         from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock
+        from external.threads import thread_of
 
         authenticators.register("external", identify)
+        constraints.register_threads(thread_of)
         register_outside(came_from_outside)
         register_service(ScheduleClock)

@@ -46,7 +46,8 @@ _lines: dict[tuple[object, ...], _Line] = {}
 async def gather(principal: Principal, item: IntakeItem, token: str | None) -> Accepted:
     """`accept_one`, together with others of the same sender that wait at this moment."""
     assert principal.integration
-    key = (asyncio.get_running_loop(), principal.integration.id, principal.key_id, token)
+    user = principal.user and principal.user.pk  # an authenticator may vouch for several
+    key = (asyncio.get_running_loop(), principal.integration.id, principal.key_id, user, token)
     line = _lines.setdefault(key, _Line())
     mine = _Waiting(item)
     line.waiting.append(mine)

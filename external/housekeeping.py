@@ -1,4 +1,4 @@
-"""What becomes of an integration's conversations that nobody goes on with, and of answers that nobody asks for again."""
+"""What becomes of integrations' conversations that nobody goes on with, and of answers nobody asks for again."""
 
 import uuid
 from datetime import datetime, timedelta

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from chatcore.accounts.ninja import PrincipalAuth
-from chatcore.accounts.principals import Principal
 from chatcore.offload import in_request
+from chatcore.security.limits import charge
 from conversations.responding import MODES
 from external import batches, idempotency
 from external.answering import answer, at_once
@@ -67,7 +67,7 @@ async def post_message(request: HttpRequest, payload: NewExternalMessage) -> Htt
     def work() -> Answer:
         return _answer(accept_one(principal, item, token=token))
 
-    claim = await _claim(request, principal, MESSAGES, key, token, request.body)
+    claim = await _claim(request, MESSAGES, key, token, request.body)
     return await answer(request, principal, await idempotency.once(claim, work))
 
 
@@ -86,13 +86,14 @@ async def post_batch(request: HttpRequest) -> HttpResponse:
     principal, token, key = principal_of_request(request), token_of(request), idempotency.key_of(request)
     body = batches.read(request)
     batch = batches.parse(request, body)
+    await in_request(charge, principal, len(batch.items) - 1)
 
     def work() -> Answer:
         return batches.carry_out(request, principal, batch, token)
 
     if key is None:
         return at_once(await in_request(work))
-    claim = await _claim(request, principal, BATCHES, key, token, body)
+    claim = await _claim(request, BATCHES, key, token, body)
     answered = await idempotency.once(claim, work)
     response = at_once(answered)
     if answered.replayed:
@@ -106,8 +107,9 @@ def _answer(accepted: Accepted) -> Answer:
 
 
 async def _claim(
-    request: HttpRequest, principal: Principal, route: str, key: str, token: str | None, body: bytes
+    request: HttpRequest, route: str, key: str, token: str | None, body: bytes
 ) -> idempotency.Claim:
+    principal = principal_of_request(request)
     assert principal.integration
     acting = await in_request(acting_user, principal, token)
     print_of = idempotency.fingerprint(request, route, body, acting)

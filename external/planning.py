@@ -107,6 +107,8 @@ class Plan:
         """Raises what the message is refused with."""
         principal, item = addressed.principal, addressed.item
         conversation = self._continued(addressed)
+        thread = None if item.conversation is not None else item.thread or ""
+        principal.check_constraints(conversation=conversation, thread=thread, metadata=item.metadata)
         closes = item.closes(self.policy)
         usual = conversation.model_id if conversation else None
         model = None if closes else self._responders.of(principal, item.respond, usual)

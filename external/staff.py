@@ -28,7 +28,16 @@ class IntakePolicyAdmin(admin.ModelAdmin[IntakePolicy]):
 
 @admin.register(IntakeMessage)
 class IntakeMessageAdmin(ReadOnly):
-    list_display = ("message_id", "integration", "source", "strategy", "external_id", "thread", "hops", "accepted_at")
+    list_display = (
+        "message_id",
+        "integration",
+        "source",
+        "strategy",
+        "external_id",
+        "thread",
+        "hops",
+        "accepted_at",
+    )
     list_filter = ("source", "strategy")
     list_select_related = ("integration",)
     search_fields = ("external_id", "thread", "integration__name")

@@ -55,6 +55,7 @@ def hold(
     if names:
         rows.execute(_HOLD_THREADS, values)
     places = Places()
+    found: Any  # a conversation with what the statement says beside it
     for found in Conversation.objects.raw(_HOLD_CONVERSATIONS, values):
         places.conversations[found.id] = found
         places.audiences[found.id] = tuple(found.audience)
@@ -68,6 +69,12 @@ def hold(
             )
             places.threads[thread.user_id, thread.name] = thread
     return places
+
+
+def thread_of(integration_id: uuid.UUID, conversation_id: uuid.UUID) -> str | None:
+    """The name of the thread the integration opened the conversation for; None where it did not."""
+    opened = Thread.objects.filter(integration=integration_id, conversation=conversation_id)
+    return opened.values_list("name", flat=True).first()
 
 
 def is_over(conversation: Conversation, policy: IntakePolicy, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client
@@ -21,7 +22,13 @@ from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
 from external.models import Authenticator, Identity, IntakeMessage, Schedule
 from external.schedules import actions as schedules
-from tests.factories import make_comparison, make_conversation, make_key_principal, make_reply
+from tests.factories import (
+    make_attachment,
+    make_comparison,
+    make_conversation,
+    make_key_principal,
+    make_reply,
+)
 
 CONVERSATIONS = "/api/v1/conversations/"
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -66,8 +73,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
-    to that which failed, and one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
+    one that is compared with another.
     """
 
     @property
@@ -75,7 +82,7 @@ class Place(SimpleNamespace):
         return {name: str(getattr(self, name).id) for name in PLACES}
 
 
-PERSONAL = ("conversation", "message", "reply", "candidate")
+PERSONAL = ("conversation", "message", "reply", "candidate", "attachment")
 PLACES = (
     *PERSONAL,
     "model",
@@ -83,11 +90,13 @@ PLACES = (
     "deployment",
     "budget",
     "integration",
+    "key",
     "authenticator",
     "person",
     "identity",
     "schedule",
     "clock",
+    "upload",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -108,6 +117,7 @@ def make_place(owner: Principal) -> Place:
     identity, _ = Identity.objects.get_or_create(**claim)
     schedule = make_schedule(owner)
     integration, _ = Integration.objects.get_or_create(workspace=owner.workspace, name="Own integration")
+    key = integration.keys.first() or keys.mint(integration)[0]
     authenticator, _ = Authenticator.objects.get_or_create(
         integration=integration, name="Own", kind="signature", defaults={"secret": SECRET}
     )
@@ -123,11 +133,14 @@ def make_place(owner: Principal) -> Place:
         deployment=deployment,
         budget=budget,
         integration=integration,
+        key=key,
         authenticator=authenticator,
         person=person,
         identity=identity,
         schedule=schedule,
         clock=schedule.integration,
+        attachment=make_attachment(owner, message=message),
+        upload=make_attachment(owner),
     )
 
 
@@ -151,6 +164,7 @@ class Route:
     path: str
     status: int = 200
     body: dict[str, Any] | None = field(default=None)
+    file: tuple[str, bytes] | None = None
     of_integrations: bool = False  # a person may not
 
     @property
@@ -174,6 +188,8 @@ class Route:
         return {name: ids[value[1:-1]] for name, value in (self.body or {}).items() if str(value)[:1] == "<"}
 
     def ask(self, client: Client, ids: dict[str, str], **options: Any) -> Any:
+        if self.file:
+            return client.post(self.address(ids), {"file": SimpleUploadedFile(*self.file)}, **options)
         body = self.body and self.body | self.named(ids)
         return send(client, self.method, self.address(ids), body, **options)
 
@@ -194,6 +210,10 @@ ROUTES = {
     "post_message": Route("POST", "conversations/<conversation>/messages/", 201, {"content": "And then?"}),
     "read_message": Route("GET", "messages/<message>/"),
     "delete_message": Route("DELETE", "messages/<message>/", 204),
+    "upload_attachment": Route("POST", "attachments/", 201, file=("plan.txt", b"A plan.")),
+    "read_attachment": Route("GET", "attachments/<attachment>/"),
+    "read_attachment_content": Route("GET", "attachments/<attachment>/content"),
+    "delete_attachment": Route("DELETE", "attachments/<upload>/", 204),
     "list_models": Route("GET", "models/"),
     "add_model": Route("POST", "models/", 201, {"name": "another"}),
     "read_model": Route("GET", "models/<model>/"),
@@ -217,6 +237,7 @@ ROUTES = {
     "edit_message": Route("POST", "messages/<message>/edit", 202, {"content": "What is old?"}),
     "regenerate": Route("POST", "replies/<reply>/regenerate", 202, {}),
     "retry": Route("POST", "replies/<reply>/retry", 202),
+    "continue_reply": Route("POST", "replies/<reply>/continue", 202),
     "stop": Route("POST", "replies/<reply>/stop"),
     "choose": Route("POST", "replies/<candidate>/choose"),
     "list_comparisons": Route("GET", "comparisons/"),
@@ -226,6 +247,18 @@ ROUTES = {
     "acknowledge": Route("POST", "messages/<message>/acknowledge", body={"state": "read"}),
     "read_presence": Route("GET", "conversations/<conversation>/presence"),
     "list_receipts": Route("GET", "messages/<message>/receipts/"),
+    "list_integrations": Route("GET", "integrations/"),
+    "create_integration": Route(
+        "POST", "integrations/", 201, {"name": "Disk alerts", "grants": ["models:use"], "acts_as": None}
+    ),
+    "read_integration": Route("GET", "integrations/<integration>/"),
+    "change_integration": Route("PATCH", "integrations/<integration>/", body={"enabled": True}),
+    "remove_integration": Route("DELETE", "integrations/<integration>/", 204),
+    "list_keys": Route("GET", "integrations/<integration>/keys/"),
+    "create_key": Route("POST", "integrations/<integration>/keys/", 201, {"expires_at": None}),
+    "rotate_key": Route("POST", "integrations/<integration>/keys/rotate/", 201, {"overlap_hours": 1}),
+    "read_key": Route("GET", "integrations/<integration>/keys/<key>/"),
+    "revoke_key": Route("DELETE", "integrations/<integration>/keys/<key>/", 204),
     "post_external_message": Route(
         "POST",
         "intake/messages",

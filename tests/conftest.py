@@ -8,6 +8,8 @@ from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker
 
+from chatcore.security import windows
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
         if "live" in item.path.parts and (form or "many" in names or "one" in names):
             item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet() -> Iterator[None]:
+    """Each test has its rate limits to itself."""
+    yield
+    windows.forget()
 
 
 LEFT = {"auth_permission", "django_content_type", "django_site"}

@@ -7,8 +7,8 @@ from chatcore.accounts.models import Integration, Membership, User, Workspace
 from chatcore.accounts.principals import Principal
 from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.llm.models import Deployment, Model, Provider
-from conversations import actions
-from conversations.models import Comparison, Conversation, Message
+from conversations import actions, attachments
+from conversations.models import Attachment, Comparison, Conversation, Message
 
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery staple"
@@ -101,3 +101,17 @@ def make_comparison(
         )
         for name in names
     ]
+
+
+def make_attachment(
+    principal: Principal,
+    name: str = "notes.txt",
+    content: bytes = b"Some notes.",
+    message: Message | None = None,
+) -> Attachment:
+    """A file of the principal's: the message's, or waiting for one."""
+    stored = attachments.store(principal, name=name, media_type="", content=content)
+    if message is not None:
+        attachments.attach(message, [stored], principal)
+        stored.refresh_from_db()
+    return stored

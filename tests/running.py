@@ -157,6 +157,8 @@ class Chatcore:
             # A script that fails is played again each time it is asked for.
             "MODEL_BREAKER_SECONDS": "0.001",
             "MODEL_BREAKER_LONGEST": "0.001",
+            # All the tests of a run come from one address, and many try credentials that do not hold.
+            "RATE_LIMIT_ADDRESS": "100000",
         }
         switches = {"SCRIPTED_PROVIDER": "1", "CHATCORE_NO_DETECT": "1", "CHATCORE_DATA": str(self.folder)}
         return os.environ | ours | switches | self.environment

@@ -8,11 +8,16 @@ from django.http import HttpRequest
 
 from chatcore.accounts.actions import open_personal_workspace
 from chatcore.accounts.models import User
+from chatcore.security import limits
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return bool(settings.SIGN_UP == "open")
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Allauth counts tries by it: the same address that keys are held to."""
+        return limits.address_of(request) or str(super().get_client_ip(request))
 
     def save_user(self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True) -> User:
         with transaction.atomic():

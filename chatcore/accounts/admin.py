@@ -72,10 +72,22 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Integration
-        fields = ("workspace", "name", "acts_as", "enabled", "grants")
+        fields = (
+            "workspace",
+            "name",
+            "acts_as",
+            "enabled",
+            "grants",
+            "allowed_addresses",
+            "constraints",
+        )
         help_texts: ClassVar[dict[str, str]] = {
+            "allowed_addresses": "Separated by commas: addresses or networks (CIDR) its keys may come from. "
+            "Empty: any.",
+            "constraints": "JSON with any of models, conversations, threads, metadata_schema, "
+            "requests_per_minute, concurrency. What may be used in a day is a budget.",
             "grants": "Separated by commas: resource:action or resource:action:selector, for example "
-            "messages:write, conversations:read, models:use:gpt-*."
+            "messages:write, conversations:read, models:use:gpt-*.",
         }
 
     def clean_grants(self) -> list[str]:
@@ -85,11 +97,27 @@ class IntegrationForm(forms.ModelForm):  # type: ignore[type-arg]
             validate_grant(text)
         return grants
 
+    def clean_constraints(self) -> dict[str, Any]:
+        return self.cleaned_data["constraints"] or {}
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if "grants" in values:
             values["grants"] = sorted({*values["grants"], *ROLES.get(values.get("role", ""), ())})
         return values
+
+
+class KeyInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Key
+    extra = 0
+    fields = ("public_id", "created_at", "expires_at", "revoked_at", "last_used_at")
+    readonly_fields = fields
+    can_delete = False
+    ordering = ("-created_at",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """A key is made by the integration's action, which alone can show it."""
+        return False
 
 
 @admin.register(Integration)
@@ -101,7 +129,11 @@ class IntegrationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "workspace__name", "acts_as__email", "=id")
     autocomplete_fields = ("workspace", "acts_as")
     show_full_result_count = False
-    actions = ("mint_key",)
+    actions = ("mint_key", "rotate_key")
+
+    def get_inlines(self, request: HttpRequest, obj: Integration | None) -> Any:  # noqa: ARG002
+        """One that is not there yet has no keys."""
+        return (KeyInline,) if obj else ()
 
     @admin.action(description="Make a key (shown once)", permissions=["change"])
     def mint_key(self, request: HttpRequest, queryset: QuerySet[Integration]) -> None:
@@ -111,7 +143,17 @@ class IntegrationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             except keys.TooManyKeys as refusal:
                 self.message_user(request, f"{integration}: {refusal.detail}", messages.ERROR)
             else:
-                self.message_user(request, f"{integration}: {text} (copy it now, it is not shown again)")
+                self._show(request, integration, text)
+
+    @admin.action(
+        description="Rotate the key (shown once; the last one lives on for a day)", permissions=["change"]
+    )
+    def rotate_key(self, request: HttpRequest, queryset: QuerySet[Integration]) -> None:
+        for integration in queryset:
+            self._show(request, integration, keys.rotate(integration)[1])
+
+    def _show(self, request: HttpRequest, integration: Integration, text: str) -> None:
+        self.message_user(request, f"{integration}: {text} (copy it now, it is not shown again)")
 
 
 @admin.register(Key)

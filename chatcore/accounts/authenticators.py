@@ -6,7 +6,7 @@ Who can judge registers a function (`AppConfig.ready`); the doors ask it before 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from chatcore.accounts.principals import Principal
+from chatcore.accounts.principals import Principal, require_address
 from chatcore.errors import NotFound, Unauthenticated
 
 HEADER = "X-Authenticator"
@@ -23,8 +23,13 @@ def register(name: str, function: Authenticate) -> None:
     _known[name] = function
 
 
-def vouched(headers: Mapping[str, str], read_body: Callable[[], bytes] | None) -> Principal | None:
-    """Whom a request's proof is of; None where it names no authenticator. Raises Unauthenticated, NotFound."""
+def vouched(
+    headers: Mapping[str, str], read_body: Callable[[], bytes] | None, address: str
+) -> Principal | None:
+    """Whom a request's proof is of; None where it names no authenticator. `address` is the client's.
+
+    Raises Unauthenticated, AddressNotAllowed, NotFound.
+    """
     given = {name.lower(): value for name, value in headers.items()}
     if HEADER.lower() not in given:
         return None
@@ -34,6 +39,7 @@ def vouched(headers: Mapping[str, str], read_body: Callable[[], bytes] | None) -
     for authenticate in _known.values():
         principal = authenticate(given, body)
         if principal is not None:
+            require_address(principal.integration, address)
             if given.get("x-workspace", str(principal.workspace.pk)) != str(principal.workspace.pk):
                 raise NotFound
             return principal

@@ -16,8 +16,10 @@ from django.utils.crypto import constant_time_compare
 from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal, identify
-from chatcore.errors import Forbidden
+from chatcore.errors import ChatcoreError, Forbidden
 from chatcore.offload import offload
+from chatcore.security.addresses import client_address
+from chatcore.security.limits import charge_address
 
 
 class ForeignOrigin(Forbidden):
@@ -32,28 +34,41 @@ _DECIDING = ("authorization", "x-api-key", "x-authenticator", "cookie", "x-works
 
 async def principal_of(scope: Mapping[str, Any]) -> Principal | None:
     """As `identify`, away from the event loop. Raises ForeignOrigin where a session comes from elsewhere."""
-    return await offload(_identify, _headers(scope))
+    return await offload(_identify, _headers(scope), _address(scope))
 
 
 def credentials_of(scope: Mapping[str, Any]) -> Credentials:
     """All that `principal_of` looks at: who has the same is the same."""
     headers = _headers(scope)
-    return tuple(headers.get(name, "") for name in _DECIDING)
+    return (*(headers.get(name, "") for name in _DECIDING), _address(scope))
 
 
 def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _identify(headers: Mapping[str, str]) -> Principal | None:
-    session = _session_of(headers)
-    principal = vouched(headers, None) or identify(
-        authorization=headers.get("authorization"),
-        api_key=headers.get("x-api-key"),
-        session=session,
-        user=_user_of(session),
-        workspace=headers.get("x-workspace"),
+def _address(scope: Mapping[str, Any]) -> str:
+    client = scope.get("client")
+    claims = (
+        value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"x-forwarded-for"
     )
+    return client_address(client[0] if client else "", ",".join(claims))
+
+
+def _identify(headers: Mapping[str, str], address: str) -> Principal | None:
+    session = _session_of(headers)
+    try:
+        principal = vouched(headers, None, address) or identify(
+            authorization=headers.get("authorization"),
+            api_key=headers.get("x-api-key"),
+            session=session,
+            user=_user_of(session),
+            workspace=headers.get("x-workspace"),
+            address=address,
+        )
+    except ChatcoreError:
+        charge_address(address)
+        raise
     if principal is not None and principal.credential == "session" and not _same_origin(headers):
         raise ForeignOrigin
     return principal

@@ -7,10 +7,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.csrf import refuse_forged
+from chatcore.accounts.doors import admit
 from chatcore.accounts.models import User
-from chatcore.accounts.principals import Principal, identify
+from chatcore.accounts.principals import Principal
 from chatcore.errors import Unauthenticated
 
 
@@ -19,13 +19,7 @@ class PrincipalAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Principal] | None:
         django_request = request._request
-        principal = vouched(request.headers, lambda: django_request.body) or identify(
-            authorization=request.headers.get("Authorization"),
-            api_key=request.headers.get("X-API-Key"),
-            session=getattr(django_request, "session", None),
-            user=getattr(django_request, "user", None),
-            workspace=request.headers.get("X-Workspace"),
-        )
+        principal = admit(django_request)
         if principal is None:
             return None
         if principal.credential == "session":

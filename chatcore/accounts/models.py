@@ -10,9 +10,11 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
+from chatcore.accounts.constraints import in_one_form, validate_constraints
 from chatcore.accounts.grants import validate_grant
 from chatcore.accounts.querysets import KeyQuerySet, MembershipQuerySet
 from chatcore.ids import uuid7
+from chatcore.security.addresses import validate_network
 
 
 class UserManager(BaseUserManager["User"]):
@@ -107,7 +109,8 @@ class Membership(models.Model):
 class Integration(models.Model):
     """An outside system with an identity of its own; what its keys may do is the same for all of them.
 
-    `acts_as` is the user whose conversations it reads and writes; `grants` are `resource:action[:selector]`.
+    `acts_as` is the user whose conversations it reads and writes; `grants` are `resource:action[:selector]`, and
+    `constraints` narrow them: see constraints.py. Without `allowed_addresses` its keys may come from anywhere.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -119,6 +122,20 @@ class Integration(models.Model):
     grants = ArrayField(
         models.CharField(max_length=120, validators=[validate_grant]), default=list, blank=True
     )
+    allowed_addresses = ArrayField(
+        models.CharField(max_length=43, validators=[validate_network]),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Addresses or networks (CIDR) its keys may come from. Empty: any.",
+    )
+    constraints = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        validators=[validate_constraints],
+        help_text="What it is held to.",
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -127,6 +144,10 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        self.constraints = in_one_form(self.constraints)
 
 
 class Key(models.Model):

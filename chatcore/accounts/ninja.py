@@ -3,9 +3,9 @@
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
-from chatcore.accounts.authenticators import vouched
 from chatcore.accounts.csrf import refuse_forged
-from chatcore.accounts.principals import Principal, identify
+from chatcore.accounts.doors import admit
+from chatcore.accounts.principals import Principal
 from chatcore.errors import Unauthenticated, UnsupportedMedia
 from chatcore.offload import in_request
 
@@ -27,13 +27,7 @@ class PrincipalAuth(AuthBase):
         return await in_request(self.principal_of, request)
 
     def principal_of(self, request: HttpRequest) -> Principal:
-        principal = vouched(request.headers, lambda: request.body) or identify(
-            authorization=request.headers.get("Authorization"),
-            api_key=request.headers.get("X-API-Key"),
-            session=request.session,
-            user=request.user,
-            workspace=request.headers.get("X-Workspace"),
-        )
+        principal = admit(request)
         if principal is None:
             raise Unauthenticated
         if _has_body(request) and request.content_type not in self.content_types:

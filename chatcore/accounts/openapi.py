@@ -18,6 +18,12 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
         "name": "X-API-Key",
         "description": "A key (cc_live_…).",
     },
+    "authenticator": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Authenticator",
+        "description": "An integration's authenticator, beside the proof that it asks for.",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",

@@ -1,17 +1,20 @@
 """Who is asking and what may they do: decided once, at the door, by `identify`, the same for every door."""
 
 import uuid
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 
+from chatcore.accounts import constraints, keys, tokens
 from chatcore.accounts import grants as grant_texts
-from chatcore.accounts import keys, tokens
 from chatcore.accounts.models import Integration, Membership, User, Workspace
 from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.errors import Forbidden, NotFound, Unauthenticated
+from chatcore.security.addresses import is_within
+from chatcore.security.limits import Rates
 
 Credential = Literal["session", "token", "key", "proof"]
 SYSTEM = "system"  # the author of what nobody in particular does
@@ -23,11 +26,18 @@ class NoWorkspace(Forbidden):
     code = "no_workspace"
 
 
+class AddressNotAllowed(Forbidden):
+    """The key is good, but it may not be used from this address."""
+
+    code = "address_not_allowed"
+
+
 @dataclass(frozen=True)
 class Principal:
     """Who asks, in which workspace. A key's right is its grants and its acting user's role together.
 
-    `role` is the user's in the workspace; it is empty only for a key that acts for nobody.
+    `role` is the user's in the workspace; it is empty only for a key that acts for nobody. `rates` is what the last
+    charge left of its rate limits, by the window's name: see security/limits.py.
     """
 
     user: User | None
@@ -37,6 +47,7 @@ class Principal:
     role: str
     credential: Credential = "session"
     key_id: uuid.UUID | None = None
+    rates: Rates = field(default_factory=dict, compare=False, repr=False)
 
     def may(self, grant: str, selector: str = "") -> bool:
         """`may("messages:write")`, `may("models:use", name)`. Without a selector: all of the resource."""
@@ -61,6 +72,28 @@ class Principal:
         if not grant_texts.covered(self._user_grants, resource, action):
             return frozenset()
         return grant_texts.selectors(self.grants, resource, action)
+
+    def check_constraints(
+        self,
+        *,
+        model: str | None = None,
+        conversation: constraints.Named | None = None,
+        thread: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Raises ConstraintViolated, with the pointer, for the first of these that its integration is not allowed.
+
+        What is None is not looked at; a `thread` of "" is a new conversation that belongs to no thread.
+        """
+        if self.integration is not None and self.integration.constraints:
+            constraints.check(
+                self.integration.constraints,
+                self.integration.id,
+                model=model,
+                conversation=conversation,
+                thread=thread,
+                metadata=metadata,
+            )
 
     @property
     def person(self) -> User | None:
@@ -94,12 +127,14 @@ def identify(
     session: SessionBase | None = None,
     user: AnonymousUser | User | None = None,
     workspace: str | None = None,
+    address: str = "",
 ) -> Principal | None:
     """The principal behind a request's credentials; None where it carries none. Uses the database.
 
-    `authorization` and `api_key` are the headers of that name, `workspace` is X-Workspace. A header wins
-    over the session, which browsers send along unasked. Raises Unauthenticated for credentials that do
-    not hold, with one message for every reason, and NotFound for a workspace that is not the asker's.
+    `authorization` and `api_key` are the headers of that name, `workspace` is X-Workspace, `address` is the
+    client's. A header wins over the session, which browsers send along unasked. Raises Unauthenticated for
+    credentials that do not hold, with one message for every reason, AddressNotAllowed for a good key from
+    elsewhere, and NotFound for a workspace that is not the asker's.
     """
     bearer = _bearer(authorization)
     if bearer is None and api_key is None:
@@ -107,11 +142,11 @@ def identify(
     if bearer is None or keys.looks_like_key(bearer):
         if bearer is not None and api_key is not None and bearer != api_key:
             raise Unauthenticated
-        return _of_key(bearer or api_key or "", workspace)
+        return _of_key(bearer or api_key or "", workspace, address)
     asking = _token_user(bearer)
     if api_key is None:
         return _of_user(asking, workspace, "token")
-    principal = _of_key(api_key, workspace)
+    principal = _of_key(api_key, workspace, address)
     if principal.user != asking:
         raise Unauthenticated
     return principal
@@ -156,11 +191,20 @@ def _of_user(
     )
 
 
-def _of_key(text: str, workspace: str | None) -> Principal:
+def require_address(integration: Integration | None, address: str) -> None:
+    """Raises AddressNotAllowed where the integration may not be used from this address."""
+    if integration is None or not integration.allowed_addresses:
+        return
+    if not is_within(address, integration.allowed_addresses):
+        raise AddressNotAllowed
+
+
+def _of_key(text: str, workspace: str | None, address: str) -> Principal:
     key = keys.find(text)
     if key is None:
         raise Unauthenticated
     integration = key.integration
+    require_address(integration, address)
     if workspace is not None and _uuid(workspace) != integration.workspace_id:
         raise NotFound
     keys.note_use(key)

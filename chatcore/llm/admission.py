@@ -7,6 +7,7 @@ from django.db import transaction
 
 from chatcore.llm import breakers, places
 from chatcore.llm.candidates import Candidate
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest
 
 CHARACTERS_PER_TOKEN = 4
@@ -48,6 +49,6 @@ def admit_early(candidate: Candidate) -> Admission | None:
 
 def estimated_tokens(request: ModelRequest) -> int:
     """What the request may cost, before it is made: four characters a token, and the length of an answer."""
-    read = sum(len(turn.text) for turn in request.turns) // CHARACTERS_PER_TOKEN
+    read = sum(len(turn.text) for turn in request.turns) // CHARACTERS_PER_TOKEN + image_tokens(request.turns)
     limit = request.params.get("max_tokens")
     return read + (limit if isinstance(limit, int) else USUAL_ANSWER)

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 class LlmConfig(AppConfig):
     name = "chatcore.llm"
     label = "llm"
+    verbose_name = "Models and providers"
 
     def ready(self) -> None:
         from chatcore.llm.service import Providers

@@ -55,7 +55,8 @@ class ModelChanges(Body):
     supports: dict[Literal["vision", "tools", "reasoning", "json"], StrictBool] = ABSENT
     prices: dict[str, Any] | None = Field(
         ABSENT,
-        description='For a million tokens: {"currency": "USD", "input": 1.25, "output": 10, "cached": 0.1}. '
+        description='For a million tokens: {"currency": "USD", "input": 1.25, "output": 10, "cached": 0.1, '
+        '"cache_write": 1.5}. '
         "Null: unknown, which is not free.",
     )
     strategy: Strategy = Field(

@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -12,9 +12,11 @@ from django.db.models import Count
 from django.db.models.functions import Now
 
 from chatcore.llm import breakers
+from chatcore.llm.contents import suited
 from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.traffic import Call, DeploymentHealth
+from chatcore.llm.types import ModelRequest
 from chatcore.security.fields import Unreadable
 
 EXPLORATION = 0.05  # of the requests measure what is not the fastest
@@ -42,12 +44,19 @@ class Candidate:
     provider: str
     provider_version: datetime
     settings: ProviderSettings | None
+    takes_images: bool
     strategy: str
     is_limited: bool
     is_counted: bool
     is_shut: bool
     open_for: float
     has_failed: bool
+
+    def request(self, wished: ModelRequest) -> ModelRequest:
+        """The request as it is asked here: the model by its name here, its parameters, nothing it does not take."""
+        params = {**self.default_params, **wished.params}
+        suitable = suited(wished, takes_images=self.takes_images)
+        return replace(suitable, model=self.upstream_name, params=params)
 
 
 def candidates(model_id: uuid.UUID) -> list[Candidate]:
@@ -145,6 +154,7 @@ def _candidate(deployment: Deployment) -> Candidate:
         provider=provider.name,
         provider_version=provider.updated_at,
         settings=settings,
+        takes_images=model.supports_vision,
         strategy=model.strategy,
         is_limited=deployment.is_limited,
         is_counted=deployment.is_limited or model.strategy == Strategy.LEAST_BUSY,

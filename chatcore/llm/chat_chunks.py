@@ -188,6 +188,7 @@ def read_usage(chunk: dict[str, Any]) -> Usage | None:
         output_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=cached,
         reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        cache_write_tokens=_count(prompt.get("cache_write_tokens")),
     )
     return None if counts.input_tokens is None and counts.output_tokens is None else counts
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import ClassVar
 
 from chatcore.llm import demo_answers
+from chatcore.llm.continuing import begun_in
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.types import Finished, ModelEvent, ModelRequest, TextDelta, Usage
 
@@ -23,7 +24,7 @@ class DemoProvider:
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         said = tuple(turn.text for turn in request.turns if turn.role == "user")
-        text = demo_answers.answer(said) if request.purpose == "reply" else demo_answers.title(said)
+        text = _reply(request, said) if request.purpose == "reply" else demo_answers.title(said)
         tokens = TOKEN.findall(text)
         loop = asyncio.get_running_loop()
         due = loop.time()
@@ -41,6 +42,11 @@ class DemoProvider:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _reply(request: ModelRequest, said: Sequence[str]) -> str:
+    begun = begun_in(request.turns)
+    return demo_answers.answer(said[:-1]).removeprefix(begun) if begun else demo_answers.answer(said)
 
 
 def _pause(token: str, pace: float) -> float:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+")
-MARKDOWN = re.compile(r"([\\`*_\[\]<>|$~#&])")
+MARKDOWN = re.compile(r"([\\`*_\]<>|$~#&])")  # without `[`: escaped, it would begin a formula
 LONGEST_QUOTE = 160
 LONGEST_TITLE = 48
 LONGEST_WORD = 24

@@ -18,11 +18,11 @@ import signal
 import sys
 from typing import Any
 
-from chatcore.llm import failures, litellm_cohere
+from chatcore.llm import failures, litellm_cohere, litellm_connecting
 
 PR_SET_PDEATHSIG = 1
 LONGEST_REQUEST = 64 * 1024 * 1024
-NEVER = 24 * 60 * 60  # seconds; whoever asked keeps the time and cancels
+NEVER = 24 * 60 * 60  # seconds; whoever asked keeps the time and cancels, once there is a connection
 # LiteLLM's exceptions by name, the special before the general.
 CODES = {
     "ContextWindowExceededError": "context_too_long",
@@ -77,6 +77,7 @@ class Child:
     async def _stream(self, number: int, message: dict[str, Any]) -> None:
         if dropped := self._not_supported(message):
             await self._send(number, "dropped", dropped)
+        litellm_connecting.SECONDS.set(message["connect_seconds"])
         chunks = await self._litellm.acompletion(
             model=message["model"],
             messages=message["messages"],
@@ -171,6 +172,7 @@ def counts(usage: Any, reported: Any, model: str) -> dict[str, int | bool | None
         "output_tokens": getattr(usage, "completion_tokens", None),
         "cached_tokens": getattr(prompt, "cached_tokens", None) if reported else None,
         "reasoning_tokens": getattr(completion, "reasoning_tokens", None) if says_reasoning else None,
+        "cache_write_tokens": getattr(prompt, "cache_creation_tokens", None) if reported else None,
         "estimated": reported is None,
     }
 
@@ -224,6 +226,7 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 
+    import httpx  # noqa: PLC0415 (as LiteLLM's own)
     import litellm  # noqa: PLC0415 (only after its prints are out of the way)
 
     litellm.telemetry = False
@@ -232,6 +235,7 @@ def main() -> None:
     litellm.disable_streaming_logging = True
     litellm.turn_off_message_logging = True
     litellm_cohere.repair(litellm)
+    litellm_connecting.limit(httpx)
     asyncio.run(run(litellm, output))
 
 

@@ -82,13 +82,6 @@ PARAMETERS: Mapping[str, Parameter] = {
             shown=True,
         ),
         _parameter(
-            "stop",
-            "Stop at",
-            "Texts at which the answer ends.",
-            Stop | Annotated[list[Stop], Field(max_length=16)],
-            shown=True,
-        ),
-        _parameter(
             "seed",
             "Seed",
             "The same seed makes the same answer likelier.",
@@ -105,6 +98,13 @@ PARAMETERS: Mapping[str, Parameter] = {
         ),
         _parameter(
             "verbosity", "Verbosity", "How much it says.", Literal["low", "medium", "high"], shown=True
+        ),
+        _parameter(
+            "stop",
+            "Stop at",
+            "Texts at which the answer ends.",
+            Stop | Annotated[list[Stop], Field(max_length=16)],
+            shown=True,
         ),
         _parameter(
             "response_format",

@@ -52,6 +52,11 @@ class ModelQuerySet(QuerySet["Model"]):
         """Enabled, with an enabled deployment at an enabled provider."""
         return self.filter(Exists(_enabled_deployments().filter(model=OuterRef("pk"))), enabled=True)
 
+    def one_sees(self, model_id: uuid.UUID) -> bool:
+        """Whether that model takes images, or one that may answer in its place."""
+        answering = Q(pk=model_id) | Q(pk__in=self.filter(pk=model_id).values("fallbacks"))
+        return self.filter(answering, supports_vision=True).exists()
+
     def named(self, name: str) -> "Model | None":
         """The model of that name; a workspace's own one hides the shared one."""
         return self.by_name(name).first()

@@ -19,6 +19,7 @@ from chatcore.llm import breakers, instances, latencies, line
 from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate, candidates
+from chatcore.llm.contents import told
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.line import OnWait
 from chatcore.llm.streaming import configured_timeouts, guarded
@@ -186,8 +187,7 @@ class Route:
             raise ProviderError("auth", "the provider's credential cannot be decrypted")
         if self._seconds_left <= 0:
             raise ProviderError("timeout", f"not finished within {settings.MODEL_TOTAL_TIMEOUT:g} s")
-        params = {**candidate.default_params, **self._request.params}
-        asked = replace(self._request, model=candidate.upstream_name, params=params)
+        asked = candidate.request(self._request)
         timeouts = replace(configured_timeouts(), total=self._seconds_left)
         async with (
             instances.borrowed(
@@ -196,7 +196,7 @@ class Route:
             aclosing(guarded(provider.stream(asked), timeouts)) as events,
         ):
             async for event in events:
-                yield event
+                yield told(event, asked)
 
     async def _first_token(self, admission: Admission, seconds: float) -> None:
         candidate = admission.candidate

@@ -9,6 +9,7 @@ from chatcore.llm.errors import ProviderError
 __all__ = [
     "FinishReason",
     "Finished",
+    "Image",
     "ModelEvent",
     "ModelRequest",
     "ProviderError",
@@ -37,11 +38,22 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture by its name. `url` is a data URL of a PNG, JPEG, GIF or WebP; empty: it is not to be shown again."""
+
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """`calls` are an assistant's wishes; a `tool` turn is the result of the call whose id is `answers`."""
+    """`images` go with the text; a model that takes none reads their names instead, see contents.py. `calls` are an
+    assistant's wishes; a `tool` turn is the result of the call whose id is `answers`.
+    """
 
     role: Role
     text: str
+    images: tuple[Image, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     answers: str = ""
 
@@ -50,7 +62,8 @@ class Turn:
 class ModelRequest:
     """`model` is the name the provider knows; `params` are those of `parameters.KNOWN`, others are dropped.
 
-    `user` is an opaque name of the asking person, for the provider's abuse detection; empty sends none.
+    `user` is an opaque name of the asking person, for the provider's abuse detection; empty sends none. `left_out`
+    names what of the conversation the model is not given: `images`, `documents`.
     """
 
     model: str
@@ -58,6 +71,7 @@ class ModelRequest:
     params: Mapping[str, Any] = field(default_factory=dict)
     purpose: Purpose = "reply"
     user: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +96,16 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer. None is unknown, which is not zero; `estimated` counts are not the provider's."""
+    """Tokens of one answer. None is unknown, which is not zero; `estimated` counts are not the provider's.
+
+    Those read from a cache (`cached_tokens`) and written into one are part of the input.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
     estimated: bool = False
 
 
@@ -95,7 +113,7 @@ class Usage:
 class Finished:
     """Always the last event, once; without it the answer was cut off.
 
-    `dropped` names the parameters of the request that the provider does not know, and so was not sent.
+    `dropped` names what the request had and the model was not sent: parameters its provider does not know, images.
     """
 
     reason: FinishReason = "stop"

@@ -4,6 +4,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
+from django.conf import settings as django_settings
+
 from chatcore.llm import litellm_process, parameters
 from chatcore.llm.chat_chunks import FINISH_REASONS
 from chatcore.llm.chat_messages import chat_message
@@ -82,6 +84,7 @@ class LitellmProvider:
             "messages": _messages(request, marked=self._marks_cache(request)),
             "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
             "access": self._access,
+            "connect_seconds": django_settings.MODEL_CONNECT_TIMEOUT,
         }
 
     def _marks_cache(self, request: ModelRequest) -> bool:
@@ -103,9 +106,10 @@ def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
     if marked:
         instructions = [message for message in messages if message["role"] == "system"]
         for message in (*instructions[-1:], messages[-1]):
-            if isinstance(message["content"], str) and message["content"]:
-                part = {"type": "text", "text": message["content"], "cache_control": {"type": "ephemeral"}}
-                message["content"] = [part]
+            content = message["content"]
+            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            if parts[-1]["text"]:
+                message["content"] = [*parts[:-1], parts[-1] | {"cache_control": {"type": "ephemeral"}}]
     return messages
 
 

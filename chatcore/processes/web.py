@@ -104,6 +104,7 @@ def _configuration() -> uvicorn.Config:
         log_level="info" if settings.DEBUG else "warning",
         server_header=False,
         proxy_headers=settings.SECURE_PROXY_SSL_HEADER is not None,
+        forwarded_allow_ips=settings.TRUSTED_PROXIES,
         backlog=BACKLOG,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -21,6 +21,7 @@ from chatcore.realtime.outgoing import Outgoing
 from chatcore.realtime.presence import presence
 from chatcore.realtime.sessions import LiveSession
 from chatcore.realtime.topics import ClientShape, Context, command, registry
+from chatcore.security.limits import charge_live
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         wanted = registry.commands.get(frame.type)
         if wanted is None:
             raise Malformed(f"There is no frame type {frame.type[:60]!r}. docs/events.md lists them.")
+        await charge_live(self.session.principal)
         context = Context(self.session, frame.ref)
         result = await wanted.run(context, _checked(wanted.shape, frame.data))
         if result is not None:

@@ -127,6 +127,9 @@ def _words(field: dict[str, Any], definitions: dict[str, Any]) -> str:
         return f"`{field['const']}`"
     if field.get("type") == "array":
         return f"list of {_words(field.get('items', {}), definitions)}"
+    if "$ref" in field:
+        inner = definitions[field["$ref"].rpartition("/")[2]]
+        return f"{{{', '.join(inner['properties'])}}}"
     words: str = field.get("format") or field.get("type", "anything")
     return {"null": "null", "date-time": "time", "uuid": "id", "boolean": "true or false"}.get(words, words)
 

@@ -16,6 +16,7 @@ from chatcore.realtime.frames import HEARTBEAT
 from chatcore.realtime.outgoing import Outgoing
 from chatcore.realtime.plain_asgi import EVENT_STREAM, Receive, Scope, Send, client_leaves, send_problem
 from chatcore.realtime.sessions import MAX_SUBSCRIPTIONS, LiveSession
+from chatcore.security.limits import charge_live
 
 RETRY = b"retry: 2000\n\n"
 HEARTBEAT_SECONDS = 20.0
@@ -73,6 +74,7 @@ class EventStream:
             raise MethodNotAllowed
         if await self.session.identify() is None:
             raise Unauthenticated
+        await charge_live(self.session.principal)
         query = parse_qs(self.scope["query_string"].decode("ascii", "replace"))
         conversations = list(dict.fromkeys(map(_conversation, query.get("conversation", ()))))
         if len(conversations) > MAX_SUBSCRIPTIONS:

@@ -7,20 +7,19 @@ connection goes to a checked address, under the name in Host and in TLS. Nothing
 import asyncio
 import functools
 import re
-import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 import httpcore2
 
 from chatcore.errors import ChatcoreError, Invalid
-from chatcore.security.targets import AddressRefused, Target, check_addresses, read_target
+from chatcore.security.connecting import CheckedNetwork, Lookup, system_lookup
+from chatcore.security.targets import AddressRefused, Target, read_target
 
 __all__ = [
     "AddressRefused",
@@ -35,10 +34,7 @@ __all__ = [
     "fetch",
 ]
 
-Lookup: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 MOVED = (301, 302, 303, 307, 308)
-TRIED_ADDRESSES = 4
-LOOKUPS = 32
 BODIED = ("POST", "PUT", "PATCH")
 GZIP = ("gzip", "x-gzip")  # what is packed in any other way than the one we offer stays as it came
 DESCRIBING_PACKED = ("content-encoding", "content-length")
@@ -57,7 +53,6 @@ _OURS = (
 )
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|")
-_lookups = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
 
 
 class HeaderRefused(Invalid):
@@ -111,13 +106,6 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     truncated: bool
-
-
-async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """The addresses of a name, in threads of its own: those that wait for ever delay only one another."""
-    ask = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_lookups, ask)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def check_url(url: str) -> None:
@@ -194,7 +182,7 @@ def _moved(before: _Question, target: Target) -> _Question:
 
 async def _ask(question: _Question, way: _Way) -> Answer:
     target = question.target
-    network = _CheckedNetwork(target, way.lookup)
+    network = CheckedNetwork(target, way.lookup)
     pool = httpcore2.AsyncConnectionPool(way.tls, max_keepalive_connections=0, network_backend=network)
     request = pool.stream(
         question.method,
@@ -268,42 +256,3 @@ class _Gunzip:
                 piece, self.complete = self._one.unused_data, True
                 self._one = zlib.decompressobj(zlib.MAX_WBITS | 16)
         return bytes(unpacked)
-
-
-class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses of one target that were checked for this connection, and to nothing else."""
-
-    def __init__(self, target: Target, lookup: Lookup) -> None:
-        self._target, self._lookup = target, lookup
-        self._network = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002
-        port: int,  # noqa: ARG002
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        target = self._target
-        loop = asyncio.get_running_loop()
-        until = loop.time() + (timeout or 0)
-        async with asyncio.timeout_at(until if timeout else None):
-            found = [target.host] if target.literal else await self._lookup(target.host, target.port)
-        addresses = check_addresses(target, found)[:TRIED_ADDRESSES]
-        for left in range(len(addresses), 0, -1):
-            share = (until - loop.time()) / left if timeout else None
-            try:
-                return await self._network.connect_tcp(
-                    str(addresses[-left]), target.port, share, local_address, socket_options
-                )
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                if left == 1:
-                    raise
-        raise AddressRefused
-
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore2.AsyncNetworkStream:
-        raise AddressRefused
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import idna
 
 from chatcore.errors import Invalid
-from chatcore.security.addresses import Address, is_public, openings
+from chatcore.security.destinations import Address, is_public, openings
 
 LONGEST = 2048
 SAFE_PORTS = (443, 8443)

@@ -142,7 +142,7 @@ def _counted(call: Call) -> Counts:
 
 def _believable(counts: Counts) -> Counts:
     """A count that no column holds is none."""
-    names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    names = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
     absurd: dict[str, Any] = {
         name: None for name in names if not 0 <= (getattr(counts, name) or 0) <= MOST_TOKENS
     }
@@ -175,6 +175,14 @@ def change_budget(principal: Principal, budget_id: uuid.UUID, **changes: Any) ->
 @transaction.atomic
 def remove_budget(principal: Principal, budget_id: uuid.UUID) -> None:
     _find_budget(principal, budget_id).delete()
+
+
+@transaction.atomic
+def delete_budgets(budgets: Iterable[Budget]) -> None:
+    """For good, once nobody reserves or settles under them: their rows are locked before their counters are."""
+    chosen = [budget.pk for budget in budgets]
+    locked = Budget.objects.select_for_update().filter(pk__in=chosen).order_by("pk")
+    Budget.objects.filter(pk__in=[budget.pk for budget in locked]).delete()
 
 
 @transaction.atomic

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chatcore.admin_pages import Kept
-from chatcore.usage.actions import save_budget
+from chatcore.usage.actions import delete_budgets, save_budget
 from chatcore.usage.models import Budget, Reservation, Spending, Usage, UsageDay
 
 
@@ -63,6 +64,12 @@ class BudgetAdmin(admin.ModelAdmin[Budget]):
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:  # noqa: ARG002
         save_budget(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Budget) -> None:  # noqa: ARG002
+        delete_budgets([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:  # noqa: ARG002
+        delete_budgets(queryset)
 
 
 @admin.register(Spending)

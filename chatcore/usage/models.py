@@ -1,9 +1,8 @@
-"""Tables of what was used and what may be: the ledger, budgets with what they have spent, daily totals."""
+"""Tables of what was used and what may be: the ledger, and budgets with what they have spent."""
 
-import uuid
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -16,9 +15,10 @@ from chatcore.accounts.models import Integration, Membership, Workspace
 from chatcore.ids import uuid7
 from chatcore.llm.models import Deployment, Model
 from chatcore.usage import periods
-from chatcore.usage.querysets import BudgetQuerySet, DailyQuerySet, UsageQuerySet
+from chatcore.usage.querysets import BudgetQuerySet, UsageQuerySet
+from chatcore.usage.totals import AMOUNT, DailyUsage, UsageDay
 
-AMOUNT: Any = {"max_digits": 24, "decimal_places": 10}
+__all__ = ["Budget", "DailyUsage", "Reservation", "Spending", "Usage", "UsageDay"]
 
 
 class Usage(models.Model):
@@ -55,6 +55,9 @@ class Usage(models.Model):
     input_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)
     cached_tokens = models.PositiveIntegerField(null=True, help_text="Part of the input.")
+    cache_write_tokens = models.PositiveIntegerField(
+        null=True, help_text="Part of the input: written into a cache."
+    )
     reasoning_tokens = models.PositiveIntegerField(null=True, help_text="Part of the output.")
     estimated = models.BooleanField(default=False, help_text="Not the provider's counts but our estimate.")
     prices = models.JSONField(null=True, help_text="Per million tokens, as they were then.")
@@ -87,6 +90,15 @@ class Usage(models.Model):
             models.Index(fields=["workspace", "created_at", "id"], name="usage_of_workspace"),
             models.Index(fields=["workspace", "user", "created_at", "id"], name="usage_of_user"),
             models.Index(fields=["created_at"], name="usage_by_time"),
+            # What is deleted leaves its rows: finding them must not read the whole ledger.
+            models.Index(fields=["user"], name="usage_by_user", condition=Q(user__isnull=False)),
+            models.Index(
+                fields=["integration"], name="usage_by_integration", condition=Q(integration__isnull=False)
+            ),
+            models.Index(fields=["model"], name="usage_by_model", condition=Q(model__isnull=False)),
+            models.Index(
+                fields=["deployment"], name="usage_by_deployment", condition=Q(deployment__isnull=False)
+            ),
             models.Index(
                 fields=["conversation"], name="usage_of_talk", condition=Q(conversation__isnull=False)
             ),
@@ -226,66 +238,3 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount:f} for {self.message}"
-
-
-class Totals(models.Model):
-    """Sums over one day (UTC), one asker and one model. `cost` leaves out the calls whose cost is unknown."""
-
-    day: "models.DateField[date, date]"
-    user_id: "models.UUIDField[uuid.UUID | None, uuid.UUID | None]" = models.UUIDField(null=True)
-    integration_id: "models.UUIDField[uuid.UUID | None, uuid.UUID | None]" = models.UUIDField(null=True)
-    model_id: "models.UUIDField[uuid.UUID | None, uuid.UUID | None]" = models.UUIDField(null=True)
-    model_name = models.CharField(max_length=150)
-    currency = models.CharField(max_length=3, blank=True)
-    calls = models.BigIntegerField()
-    failures = models.BigIntegerField()
-    input_tokens = models.BigIntegerField()
-    output_tokens = models.BigIntegerField()
-    cached_tokens = models.BigIntegerField()
-    unknown_token_calls = models.BigIntegerField()
-    cost = models.DecimalField(**AMOUNT)
-    unknown_cost_calls = models.BigIntegerField()
-
-    class Meta:
-        abstract = True
-
-
-class UsageDay(Totals):
-    """The ledger of days that are over, summed up. Made from it by `rollup`, and made again as often as one likes."""
-
-    day = models.DateField()
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=[
-                    "workspace",
-                    "day",
-                    "user_id",
-                    "integration_id",
-                    "model_id",
-                    "model_name",
-                    "currency",
-                ],
-                name="usage_day_unique",
-                nulls_distinct=False,
-            )
-        ]
-        indexes = [models.Index(fields=["day"], name="usage_day_by_day")]
-
-    def __str__(self) -> str:
-        return f"{self.day}: {self.calls} calls of {self.model_name}"
-
-
-class DailyUsage(Totals):
-    """A view: the days that are summed up, and the ledger's rows of all later ones. Never stale."""
-
-    day = models.DateField(primary_key=True)
-    workspace = models.ForeignKey(Workspace, on_delete=models.DO_NOTHING, related_name="+")
-
-    objects: ClassVar[DailyQuerySet] = DailyQuerySet.as_manager()  # type: ignore[assignment]
-
-    class Meta:
-        managed = False
-        db_table = "usage_daily"

@@ -12,34 +12,42 @@ from chatcore.llm.types import Usage as Counts
 
 MILLION = 1_000_000
 DEAREST = 10**9
+CACHE_PRICES = ("cached", "cache_write")
 SMALLEST = Decimal("1e-10")  # what the ledger holds of one
 
 
 @dataclass(frozen=True)
 class Price:
-    """In units of `currency` per million tokens. `cached` None: cached tokens cost what others do."""
+    """In units of `currency` per million tokens. `cached` and `cache_write` None: these tokens cost what others do."""
 
     currency: str
     input: Decimal
     output: Decimal
     cached: Decimal | None = None
+    cache_write: Decimal | None = None
     source: str = "model"
 
     def cost(self, counts: Counts) -> Decimal | None:
-        """None where a count is unknown. Cached tokens are part of the input, reasoning is part of the output."""
+        """None where a count is unknown.
+
+        What was read from a cache or written into one is part of the input, reasoning is part of the output.
+        """
         if counts.input_tokens is None or counts.output_tokens is None:
             return None
         cached = min(counts.cached_tokens or 0, counts.input_tokens)
-        cached_price = self.input if self.cached is None else self.cached
-        whole = (counts.input_tokens - cached) * self.input + cached * cached_price
+        written = min(counts.cache_write_tokens or 0, counts.input_tokens - cached)
+        whole = (counts.input_tokens - cached - written) * self.input
+        whole += cached * (self.input if self.cached is None else self.cached)
+        whole += written * (self.input if self.cache_write is None else self.cache_write)
         cost = (whole + counts.output_tokens * self.output) / MILLION
         return cost.quantize(SMALLEST)
 
     def snapshot(self) -> dict[str, str]:
         """As the ledger keeps it; numbers as text, so that none is rounded."""
         named = {"currency": self.currency, "input": f"{self.input:f}", "output": f"{self.output:f}"}
-        if self.cached is not None:
-            named["cached"] = f"{self.cached:f}"
+        for name in CACHE_PRICES:
+            if (price := getattr(self, name)) is not None:
+                named[name] = f"{price:f}"
         return named | {"source": self.source}
 
 
@@ -78,13 +86,13 @@ def read_prices(prices: Any) -> Price | None:
     if not isinstance(prices, dict):
         return None
     try:
-        read = {name: _amount(prices[name]) for name in ("input", "output", "cached") if name in prices}
+        read = {name: _amount(prices[name]) for name in ("input", "output", *CACHE_PRICES) if name in prices}
     except (InvalidOperation, ValueError):
         return None
     currency = str(prices.get("currency", "USD")).upper()
     if "input" not in read or "output" not in read or len(currency) != 3:
         return None
-    return Price(currency, read["input"], read["output"], read.get("cached"))
+    return Price(currency, read["input"], read["output"], read.get("cached"), read.get("cache_write"))
 
 
 def _amount(raw: Any) -> Decimal:

@@ -21,6 +21,7 @@ SUMS = (
     "input_tokens",
     "output_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "unknown_token_calls",
     "cost",
     "unknown_cost_calls",

@@ -44,7 +44,10 @@ class UsageResource(BaseModel):
     deployment: str
     input_tokens: int | None
     output_tokens: int | None
-    cached_tokens: int | None = Field(description="Part of the input.")
+    cached_tokens: int | None = Field(description="Part of the input: read from the provider's cache.")
+    cache_write_tokens: int | None = Field(
+        description="Part of the input: written into the provider's cache."
+    )
     reasoning_tokens: int | None = Field(description="Part of the output.")
     estimated: bool = Field(description="The provider did not count these tokens; they are an estimate.")
     cost: str | None
@@ -85,6 +88,7 @@ class SumsResource(BaseModel):
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    cache_write_tokens: int
     unknown_token_calls: int = Field(description="Calls whose tokens nobody counted, not in the sums.")
     cost: dict[str, str] = Field(description="By currency.")
     unknown_cost_calls: int = Field(description="Calls whose cost is unknown, not in `cost`.")

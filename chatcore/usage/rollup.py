@@ -42,11 +42,12 @@ def _first_day() -> date | None:
 _SUM_UP = """
 insert into usage_usageday (
     day, workspace_id, user_id, integration_id, model_id, model_name, currency, calls, failures,
-    input_tokens, output_tokens, cached_tokens, unknown_token_calls, cost, unknown_cost_calls
+    input_tokens, output_tokens, cached_tokens, cache_write_tokens, unknown_token_calls, cost, unknown_cost_calls
 )
 select (created_at at time zone 'UTC')::date, workspace_id, user_id, integration_id, model_id, model_name, currency,
     count(*), count(*) filter (where outcome = 'failed'),
     coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0), coalesce(sum(cached_tokens), 0),
+    coalesce(sum(cache_write_tokens), 0),
     count(*) filter (where input_tokens is null or output_tokens is null),
     coalesce(sum(cost), 0), count(*) filter (where cost is null)
 from usage_usage

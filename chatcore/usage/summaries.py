@@ -26,6 +26,7 @@ class Sums:
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     unknown_token_calls: int = 0
     unknown_cost_calls: int = 0
     cost: dict[str, Decimal] = field(default_factory=dict)
@@ -41,6 +42,7 @@ COUNTS = (
     "input_tokens",
     "output_tokens",
     "cached_tokens",
+    "cache_write_tokens",
     "unknown_token_calls",
     "unknown_cost_calls",
 )

@@ -2,6 +2,7 @@
 
 from conversations.actions.comparisons import choose_reply
 from conversations.actions.conversations import (
+    adjust_conversation,
     archive_conversation,
     choose_branch,
     delete_conversation,
@@ -14,14 +15,16 @@ from conversations.actions.conversations import (
 )
 from conversations.actions.dialogues import Spoken, post_dialogue
 from conversations.actions.messages import Posted, delete_message, edit_message, post_message
-from conversations.actions.replies import regenerate_reply, retry_reply, stop_reply
+from conversations.actions.replies import continue_reply, regenerate_reply, retry_reply, stop_reply
 
 __all__ = [
     "Posted",
     "Spoken",
+    "adjust_conversation",
     "archive_conversation",
     "choose_branch",
     "choose_reply",
+    "continue_reply",
     "delete_conversation",
     "delete_message",
     "edit_message",

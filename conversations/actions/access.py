@@ -29,7 +29,9 @@ def find_conversation(
 
 def lock_conversation(principal: Principal, conversation_id: uuid.UUID, grant: str) -> Conversation:
     """The conversation, locked until the transaction ends: what is added to it is added one after the other."""
-    return _existing(principal, conversation_id, grant, _locked, _locking())
+    locked = _existing(principal, conversation_id, grant, _locked, _locking())
+    principal.check_constraints(conversation=locked)
+    return locked
 
 
 def _locking() -> ConversationQuerySet:
@@ -77,8 +79,14 @@ def find_model(
 ) -> Model:
     """The model of that name, else the one whose id is `otherwise` if it may still be used, else the default.
 
-    A name that cannot be used is Invalid, at `pointer`.
+    A name that cannot be used is Invalid, at `pointer`; ConstraintViolated what its integration is not allowed.
     """
+    chosen = _find_model(principal, name, otherwise, pointer)
+    principal.check_constraints(model=chosen.name)
+    return chosen
+
+
+def _find_model(principal: Principal, name: str | None, otherwise: uuid.UUID | None, pointer: str) -> Model:
     if name:
         chosen = choosing.named(principal, name)
         if chosen is None or not principal.may("models:use", chosen.name):

@@ -31,6 +31,14 @@ def find_models(principal: Principal, names: Sequence[str]) -> list[Model]:
     return [find_model(principal, name, pointer=f"/models/{place}") for place, name in enumerate(names)]
 
 
+def compared_again(principal: Principal, message: Message) -> list[str] | None:
+    """Names of the models that answered `message` side by side and may be asked again; None: fewer than two."""
+    names = Comparison.objects.filter(message=message).values_list("model_names", flat=True).first() or []
+    usable = Model.objects.for_principal(principal)
+    left = [name for name in names if usable.named(name) and principal.may("models:use", name)]
+    return left if len(left) >= FEWEST else None
+
+
 def begin_comparison(message: Message, replies: Sequence[Message]) -> Comparison:
     """For a message and its replies that are not stored yet, nor is this. The replies belong to it from now on."""
     comparison = Comparison(

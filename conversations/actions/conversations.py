@@ -1,6 +1,7 @@
 """Actions on a conversation as a whole."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -60,9 +61,14 @@ def new_conversation(
     system: str = "",
     params: dict[str, Any] | None = None,
     conversation_id: uuid.UUID | None = None,
+    thread: str = "",
 ) -> Conversation:
-    """Not stored yet: to be written with its first message, or alone by `start_conversation`."""
+    """Not stored yet: to be written with its first message, or alone by `start_conversation`.
+
+    `thread` is what an integration knows it by, if it does: its constraints may name threads.
+    """
     principal.require(WRITE)
+    principal.check_constraints(thread=thread)
     if principal.user is None:
         raise Forbidden("This key acts for no user, so it cannot own a conversation.")
     return Conversation(
@@ -94,6 +100,16 @@ def update_conversation(principal: Principal, conversation_id: uuid.UUID, **chan
     conversation.save(update_fields=["title", "title_source", "model", "system", "params"])
     announce_update(principal, conversation, *sorted(changes))
     return conversation
+
+
+@transaction.atomic
+def adjust_conversation(
+    principal: Principal, conversation_id: uuid.UUID, *, params: Mapping[str, Any], system: str
+) -> Conversation:
+    """New instructions, and of the parameters only those named are changed: None takes one away."""
+    conversation = lock_conversation(principal, conversation_id, WRITE)
+    adjusted = {name: value for name, value in (conversation.params | params).items() if value is not None}
+    return update_conversation(principal, conversation_id, params=adjusted, system=system)
 
 
 def rename_conversation(principal: Principal, conversation_id: uuid.UUID, title: str) -> Conversation:

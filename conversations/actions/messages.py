@@ -15,12 +15,13 @@ from chatcore.llm.models import Model
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
-from conversations.actions.comparisons import find_models, forget_comparisons
+from conversations.actions.comparisons import compared_again, find_models, forget_comparisons
 from conversations.actions.posting import Posting, write
 from conversations.actions.receipts import recount_unread
 from conversations.actions.replies import new_reply
+from conversations.attachments import attach, attach_again, attachments_of
 from conversations.errors import NotEditable, StillRunning
-from conversations.models import Conversation, Message
+from conversations.models import Attachment, Conversation, Message
 from conversations.texts import checked_params, checked_text
 
 WRITE = "messages:write"
@@ -57,14 +58,18 @@ def post_message(
     respond: bool = True,
     client_id: uuid.UUID | None = None,
     reply_ids: Sequence[uuid.UUID] = (),
+    attachments: Sequence[uuid.UUID] = (),
+    same_files_as: uuid.UUID | None = None,
 ) -> Posted:
     """Add a message, below the active leaf unless `parent` says where, and queue a model's reply to it.
 
     A reply still running above it is waited for: replies of one branch are made one after the other. With `models`
     each of them replies, all at once; the first one's reply is shown until another is chosen. `reply_ids` are the
-    ids of the replies to be, rising.
+    ids of the replies to be, rising. `attachments` are files of the principal's that wait for a message; with
+    `same_files_as` it has those of that message too.
     """
-    text, params = checked_text(text), checked_params(params or {})
+    text = checked_text(text, required=not (attachments or same_files_as))
+    params = checked_params(params or {})
     conversation = lock_conversation(principal, conversation_id, WRITE)
     if client_id is not None and (posted := _posted_before(conversation, client_id)):
         return posted
@@ -85,7 +90,8 @@ def post_message(
         new_reply(principal, message, responder, params, reply_id)
         for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
     ]
-    return _add(principal, conversation, message, replies)
+    files = _with_files(principal, message, attachments, same_files_as)
+    return _add(principal, conversation, message, replies, files)
 
 
 @transaction.atomic
@@ -95,19 +101,28 @@ def edit_message(
     *,
     text: str,
     model: str | None = None,
-    reply_id: uuid.UUID | None = None,
+    models: Sequence[str] | None = None,
+    reply_ids: Sequence[uuid.UUID] = (),
 ) -> Posted:
-    """A new sibling with the new text, and a reply to it: nothing that was said is lost."""
+    """A new sibling with the new text, and a reply to it: nothing that was said is lost.
+
+    Where several models answered the old one, and no other wish is told, those of them that still can are compared
+    again.
+    """
     old = find_message(principal, message_id, WRITE)
     if old.is_reply:
         raise NotEditable
+    if model is None and models is None:
+        models = compared_again(principal, old)
     return post_message(
         principal,
         old.conversation_id,
         text=text,
         parent=old.parent_id,
         model=model,
-        reply_ids=[reply_id] if reply_id else (),
+        models=models,
+        same_files_as=old.id if old.attachments.exists() else None,
+        reply_ids=reply_ids,
     )
 
 
@@ -149,10 +164,28 @@ def _responders(
     return find_models(principal, models)
 
 
+def _with_files(
+    principal: Principal,
+    message: Message,
+    attachments: Sequence[uuid.UUID],
+    same_files_as: uuid.UUID | None,
+) -> list[Attachment]:
+    """Attach them, and give all that the message has now."""
+    if same_files_as:
+        attach_again(message, same_files_as)
+    if attachments:
+        attach(message, attachments, principal)
+    return attachments_of(message) if attachments or same_files_as else []
+
+
 def _add(
-    principal: Principal, conversation: Conversation, message: Message, replies: Sequence[Message]
+    principal: Principal,
+    conversation: Conversation,
+    message: Message,
+    replies: Sequence[Message],
+    files: Sequence[Attachment],
 ) -> Posted:
-    write([Posting(principal, conversation, message, replies)])
+    write([Posting(principal, conversation, message, replies, files)])
     return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
 
 

@@ -17,20 +17,21 @@ from conversations.actions.comparisons import begin_comparison
 from conversations.actions.receipts import note_posted
 from conversations.enqueue import enqueue_answers
 from conversations.ledger import reserve_replies
-from conversations.models import Conversation, Member, Message
+from conversations.models import Attachment, Conversation, Member, Message
 from conversations.titles import draft_title
 
 
 @dataclass(frozen=True)
 class Posting:
-    """A message that is not stored yet, and the replies to be made to it, at the end of a conversation that is locked
-    or among those that are started with it.
+    """A message that is not stored yet, its files, and the replies to be made to it, at the end of a conversation that
+    is locked or among those that are started with it.
     """
 
     principal: Principal
     conversation: Conversation
     message: Message
     replies: Sequence[Message] = ()
+    files: Sequence[Attachment] = ()
 
 
 def write(
@@ -67,7 +68,9 @@ def _move_on(postings: Iterable[Posting], now: datetime) -> None:
         each.conversation.active_leaf = each.replies[0] if each.replies else each.message
         each.conversation.last_message_at = now
         if not each.conversation.title:
-            each.conversation.title = draft_title(each.message.text)
+            each.conversation.title = draft_title(
+                each.message.text or (each.files[0].name if each.files else "")
+            )
 
 
 def _owner_of(conversation: Conversation, now: datetime) -> Member:
@@ -90,7 +93,7 @@ def _announcements(
         if conversation.id in is_new - begun:
             bodies.append(events.ConversationCreated(**events.state_of(conversation)))
             begun.add(conversation.id)
-        bodies.append(events.MessageCreated(**events.message_state(each.message)))
+        bodies.append(events.MessageCreated(**events.message_state(each.message, each.files)))
         bodies.extend(events.ReplyQueued(**events.reply_state(reply)) for reply in each.replies)
         yield from events.about(conversation, heard[conversation.id], each.principal.author, *bodies)
 

@@ -1,4 +1,4 @@
-"""Actions on replies: queue, stop, retry, regenerate."""
+"""Actions on replies: queue, stop, retry, continue, regenerate."""
 
 import uuid
 from typing import Any
@@ -17,8 +17,8 @@ from conversations.actions.access import audience_of, find_message, find_model, 
 from conversations.actions.receipts import forget_read
 from conversations.control import STOP_GROUP
 from conversations.enqueue import enqueue_answer, wake_followers
-from conversations.errors import AlreadyFinished, NotAReply, StillRunning
-from conversations.ledger import reserve_reply
+from conversations.errors import AlreadyFinished, NotAReply, NothingSaid, StillRunning
+from conversations.ledger import reserve_replies
 from conversations.models import Conversation, Message
 
 WRITE = "replies:write"
@@ -82,18 +82,45 @@ def retry_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None 
         raise StillRunning
     if reply.status == Message.Status.DONE:
         raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
+    reply.text = reply.begun = ""
+    reply.usage = None
+    return _queue_again(principal, conversation, reply, model)
+
+
+@transaction.atomic
+def continue_reply(principal: Principal, reply_id: uuid.UUID, *, model: str | None = None) -> Message:
+    """Go on with a reply that failed, was stopped or reached the length limit: what it said stays, more is added.
+
+    Its tokens are counted on; the reasoning is that of the part that comes.
+    """
+    reply = find_reply(principal, reply_id)
+    conversation = lock_conversation(principal, reply.conversation_id, WRITE)
+    reply = _locked(reply_id)
+    if reply.is_running:
+        raise StillRunning
+    if not reply.broke_off:
+        raise AlreadyFinished("The reply is complete. Regenerate it to get another one beside it.")
+    if not reply.text.strip():
+        raise NothingSaid
+    reply.begun = reply.text
+    return _queue_again(principal, conversation, reply, model)
+
+
+def _queue_again(
+    principal: Principal, conversation: Conversation, reply: Message, model: str | None
+) -> Message:
     responder = find_model(principal, model, otherwise=reply.model_id or conversation.model_id)
     reply.user, reply.integration = principal.user, principal.integration
     reply.model, reply.model_name, reply.model_label = responder, responder.name, responder.label
     reply.status = Message.Status.QUEUED
-    reply.text = reply.reasoning = reply.finish_reason = ""
-    reply.error = reply.usage = reply.stop_requested_at = reply.started_at = reply.finished_at = None
+    reply.reasoning = reply.finish_reason = ""
+    reply.error = reply.stop_requested_at = reply.started_at = reply.finished_at = None
     reply.route, reply.tool_calls = [], []
     reply.restarts = 0
     reply.save()
     forget_read(reply.id)
     _enqueue(principal, conversation, reply)
-    reserve_reply(reply, conversation)
+    reserve_replies([(reply, conversation)])
     return reply
 
 
@@ -114,7 +141,7 @@ def regenerate_reply(
     _enqueue(principal, conversation, reply)
     conversation.active_leaf = reply
     conversation.save(update_fields=["active_leaf"])
-    reserve_reply(reply, conversation)
+    reserve_replies([(reply, conversation)])
     return reply
 
 

@@ -1,4 +1,4 @@
-"""What is done to one message: edit, regenerate, retry, stop, choose, another branch, delete."""
+"""What is done to one message: edit, regenerate, retry, continue, stop, choose, another branch, delete."""
 
 import uuid
 from typing import Any
@@ -51,6 +51,14 @@ def retry(request: PageRequest, conversation_id: uuid.UUID, message_id: uuid.UUI
     return _thread_with(
         request, conversation_id, actions.retry_reply(request.principal, found.id, model=model)
     )
+
+
+@require_POST
+@page
+def continue_(request: PageRequest, conversation_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    """What it said stays; the rest comes by the live connection."""
+    found = message_at(request.principal, conversation_id, message_id)
+    return _thread_with(request, conversation_id, actions.continue_reply(request.principal, found.id))
 
 
 @require_POST

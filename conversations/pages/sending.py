@@ -2,12 +2,13 @@
 
 import uuid
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from chatcore.errors import Conflict
-from conversations import actions
+from conversations import actions, attachments
 from conversations.actions.access import find_conversation
 from conversations.models import Conversation, Member
 from conversations.pages import thread
@@ -20,7 +21,7 @@ def start(request: PageRequest) -> HttpResponse:
 
     The client's id of the message names the conversation too: sent twice, it is started once.
     """
-    client_id = uuid_of(request.POST.get("client_id"))
+    client_id, files = uuid_of(request.POST.get("client_id")), _files(request)
     with transaction.atomic():
         conversation = _begun(request, client_id)
         actions.post_message(
@@ -29,6 +30,7 @@ def start(request: PageRequest) -> HttpResponse:
             text=text_of(request, "content"),
             models=request.POST.getlist("models") or None,
             client_id=client_id,
+            attachments=files,
         )
     if not request.htmx:
         return redirect(chat_url(conversation))
@@ -56,6 +58,7 @@ def _known(request: PageRequest, conversation_id: uuid.UUID | None) -> Conversat
 
 def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
     """A message at the end of the active branch. The answer is it and its queued reply, drawn."""
+    files = _files(request)
     keep_model(request, conversation_id, request.POST.get("model", ""))
     posted = actions.post_message(
         request.principal,
@@ -63,12 +66,28 @@ def send(request: PageRequest, conversation_id: uuid.UUID) -> HttpResponse:
         text=text_of(request, "content"),
         models=request.POST.getlist("models") or None,
         client_id=uuid_of(request.POST.get("client_id")),
+        attachments=files,
     )
     conversation = find_conversation(request.principal, conversation_id)
     if not request.htmx:
         return redirect(chat_url(conversation, posted.message))
     context = {"thread": thread.just_added(conversation, posted.message, posted.reply)}
     return render(request, "conversations/thread.html#messages", context)
+
+
+def _files(request: PageRequest) -> list[uuid.UUID]:
+    """Those uploaded before; from a browser without scripts they come with the form."""
+    if len(request.FILES) > 0:
+        return [
+            attachments.store(
+                request.principal,
+                name=file.name or "",
+                media_type=file.content_type or "",
+                content=file.read(),
+            ).id
+            for file in request.FILES.getlist("files")[: settings.ATTACHMENTS_PER_MESSAGE + 1]
+        ]
+    return [found for text in request.POST.getlist("attachments") if (found := uuid_of(text))]
 
 
 def keep_model(request: PageRequest, conversation_id: uuid.UUID, name: str) -> None:

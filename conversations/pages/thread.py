@@ -65,5 +65,5 @@ def _compared(conversation: Conversation) -> list[Message]:
 def _branch(leaf_id: uuid.UUID | None, count: int) -> list[Message]:
     """With what it is drawn from: its place among siblings, who wrote it, its comparison, the summary it ends."""
     messages = Message.objects.branch(leaf_id, count)
-    prefetch_related_objects(messages, "integration", "comparison", "summary")
+    prefetch_related_objects(messages, "integration", "comparison", "summary", "attachments")
     return messages

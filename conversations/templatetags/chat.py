@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chatcore.llm.contents import IMAGES
 from conversations.models import Message
 from conversations.rendering import render
+from conversations.turns import DOCUMENTS
 
 LONG_TEXT = 1_800  # characters of a bubble
 LONG_LINES = 18
@@ -65,25 +67,26 @@ def detour(message: Message) -> str:
     tried = message.route if isinstance(message.route, list) else []
     if len(tried) < 2 or tried[-1].get("outcome") != "answered":
         return ""
-    by = _who(tried[-1], message)
-    busy = [attempt for attempt in tried[:-1] if attempt.get("outcome") == "busy"]
-    failed = [attempt for attempt in tried[:-1] if attempt not in busy]
-    is_another = tried[-1].get("model", "") != message.model_name
-    missing, words = _others(failed, by, message), _("answered by %(by)s after %(missing)s was unavailable")
-    if not missing and is_another:
-        missing, words = _others(busy, by, message), _("answered by %(by)s as %(missing)s was busy")
+    models = {attempt.get("model") or message.model_name for attempt in tried}
+    by, *others = (_who(attempt, names_models=len(models) > 1) for attempt in (tried[-1], *tried[:-1]))
+    was_busy = [attempt.get("outcome") == "busy" for attempt in tried[:-1]]
+    missing = _without(by, [who for who, busy in zip(others, was_busy, strict=True) if not busy])
+    words = _("answered by %(by)s after %(missing)s was unavailable")
+    if not missing and tried[-1].get("model", "") != message.model_name:
+        missing = _without(by, [who for who, busy in zip(others, was_busy, strict=True) if busy])
+        words = _("answered by %(by)s as %(missing)s was busy")
     return words % {"by": by, "missing": ", ".join(missing)} if missing else ""
 
 
-def _others(attempts: list[dict[str, Any]], by: str, message: Message) -> list[str]:
-    """Their names, without the one that answered in the end."""
-    names = dict.fromkeys(_who(attempt, message) for attempt in attempts)
-    return [name for name in names if name != by]
+def _without(by: str, names: list[str]) -> list[str]:
+    """Each once, without the one that answered in the end."""
+    return [name for name in dict.fromkeys(names) if name != by]
 
 
-def _who(attempt: dict[str, Any], message: Message) -> str:
+def _who(attempt: dict[str, Any], *, names_models: bool) -> str:
+    """The provider; with its model where several models were asked."""
     model, provider = attempt.get("model") or "", attempt.get("provider") or attempt.get("deployment") or ""
-    return f"{model} ({provider})" if model and model != message.model_label else str(provider)
+    return f"{model} ({provider})" if names_models and model else str(provider)
 
 
 @register.filter
@@ -104,10 +107,23 @@ def token_details(message: Message) -> str:
     parts = [
         (usage.get("input_tokens"), _("%(number)s read")),
         (usage.get("cached_tokens"), _("%(number)s of them cached")),
+        (usage.get("cache_write_tokens"), _("%(number)s of them put into the cache")),
         (usage.get("output_tokens"), _("%(number)s written")),
         (usage.get("reasoning_tokens"), _("%(number)s of them reasoning")),
     ]
     return ", ".join(words % {"number": f"{count:,}"} for count, words in parts if count)
+
+
+@register.filter
+def left_out(message: Message) -> list[str]:
+    """What the model was not given, in sentences."""
+    names = [name for name in message.dropped if name not in (IMAGES, DOCUMENTS)]
+    words = [_("Not known to this model: %(names)s") % {"names": ", ".join(names)}] if names else []
+    if IMAGES in message.dropped:
+        words.append(_("Made without some images: this model was not shown them"))
+    if DOCUMENTS in message.dropped:
+        words.append(_("Made without some of a document: it could not be read whole"))
+    return words
 
 
 @register.filter

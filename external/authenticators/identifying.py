@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 from chatcore.accounts.models import Integration, Membership
 from chatcore.accounts.principals import Principal
+from chatcore.errors import ChatcoreError
 from chatcore.security.fields import Unreadable
 from external.authenticators.kinds import build
 from external.authenticators.proofs import Given, Presented, Proof
-from external.models import Authenticator, UsedProof
+from external.identities.handles import normalised
+from external.models import Authenticator, Identity, UsedProof
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +70,27 @@ def _member(integration: Integration, proof: Proof) -> Membership | None:
     members = Membership.objects.filter(workspace=integration.workspace_id, user__is_active=True)
     if not proof.user.isprintable():  # what no column holds
         return None
-    if proof.user:
+    if proof.channel:
+        members = members.filter(user__in=_verified(integration, proof))
+    elif proof.user:
         members = members.filter(user__email=proof.user.lower())
     elif integration.acts_as_id:
         members = members.filter(user=integration.acts_as_id)
     else:
         return None
     return members.select_related("user").first()
+
+
+def _verified(integration: Integration, proof: Proof) -> list[uuid.UUID]:
+    """Whose verified handle it is; nobody's where it is none."""
+    try:
+        value = normalised(proof.channel, proof.user)
+    except ChatcoreError:
+        return []
+    identities = Identity.objects.filter(
+        workspace=integration.workspace_id, channel=proof.channel, value=value
+    )
+    return list(identities.verified().values_list("user", flat=True))
 
 
 def _is_first(authenticator: Authenticator, proof: Proof, body: bytes | None) -> bool:

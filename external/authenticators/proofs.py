@@ -28,11 +28,13 @@ class Presented:
 class Proof:
     """The request is the integration's.
 
-    `user` is the e-mail address, in a proof that vouches for it, of the member in whose name it comes; "" leaves
-    that to the integration. A proof that is good once names what must not come again in `once`, and until when.
+    `user` is the member in whose name it comes, if the proof vouches for one: an e-mail address, or with `channel` a
+    handle there that is verified to be the member's. "" leaves it to the integration. A proof that is good once names
+    what must not come again in `once`, and until when.
     """
 
     user: str = ""
+    channel: str = ""
     once: str = ""
     once_until: datetime | None = None
 

@@ -11,6 +11,7 @@ from chatcore.errors import ChatcoreError
 from chatcore.security.outbound import check_url
 from external.authenticators.key_sets import signing_key
 from external.authenticators.proofs import Given, Presented, Proof
+from external.identities.handles import checked_channel
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MAX_LENGTH = 8192
@@ -38,7 +39,9 @@ class TokenVerifier:
         "audience": "what `aud` must be or contain",
         "jwks_url": "where the provider publishes its keys",
         "algorithms": "list of those taken, by default all asymmetric ones",
-        "user": "`integration` (the user it acts as) or `email` (the member with the token's address)",
+        "user": "`integration` (the user it acts as), `email` (the member with the token's address) or `identity`",
+        "channel": "for `identity`: the channel on which the handle is verified to be a member's",
+        "claim": "for `identity`: which claim holds the handle, by default `sub`",
         "unverified_email": "true: an address counts although the token does not call it verified",
         "once": "true: each token is good for one request, known by its `jti`",
     }
@@ -53,9 +56,13 @@ class TokenVerifier:
         named = self.algorithms if isinstance(self.algorithms, list) else []
         if not named or any(each not in ALGORITHMS for each in named):
             raise ValueError(f"algorithms must be a list of some of {', '.join(ALGORITHMS)}")
-        self.by_email = options.get("user", "integration") == "email"
-        if options.get("user", "integration") not in ("integration", "email"):
-            raise ValueError("user must be integration or email")
+        self.mapping = options.get("user", "integration")
+        if self.mapping not in ("integration", "email", "identity"):
+            raise ValueError("user must be integration, email or identity")
+        self.channel = _channel(options) if self.mapping == "identity" else ""
+        self.claim = options.get("claim", "sub")
+        if not isinstance(self.claim, str):
+            raise ValueError("claim must be a text")
         self.unverified_email, self.once = _flag(options, "unverified_email"), _flag(options, "once")
         try:
             check_url(self.jwks_url)
@@ -71,11 +78,11 @@ class TokenVerifier:
         if user is None:
             return None
         if not self.once:
-            return Proof(user=user)
+            return Proof(user, self.channel)
         token_id, until = claims.get("jti"), datetime.fromtimestamp(claims["exp"] + LEEWAY, UTC)
         if not isinstance(token_id, str) or not token_id or until > datetime.now(UTC) + LONGEST_ONCE:
             return None
-        return Proof(user=user, once=token_id, once_until=until)
+        return Proof(user, self.channel, token_id, until)
 
     def _claims(self, token: str) -> dict[str, Any] | None:
         try:
@@ -108,8 +115,11 @@ class TokenVerifier:
         return None if too_small else key
 
     def _user(self, claims: Mapping[str, Any]) -> str | None:
-        if not self.by_email:
+        if self.mapping == "integration":
             return ""
+        if self.mapping == "identity":
+            handle = claims.get(self.claim)
+            return handle if isinstance(handle, str) and handle else None
         address, verified = claims.get("email"), claims.get("email_verified") is True
         if not isinstance(address, str) or not address or not (verified or self.unverified_email):
             return None
@@ -126,6 +136,13 @@ def _text(options: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name} must be given")
     return value
+
+
+def _channel(options: Mapping[str, Any]) -> str:
+    try:
+        return checked_channel(_text(options, "channel"))
+    except ChatcoreError as refusal:
+        raise ValueError(refusal.detail) from None
 
 
 def _flag(options: Mapping[str, Any], name: str) -> bool:

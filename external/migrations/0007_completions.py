@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('external', '0006_authenticators'),
         ('accounts', '0001_initial'),
-        ('conversations', '0006_tool_calls'),
+        ('conversations', '0008_tool_calls'),
     ]
 
     operations = [

@@ -24,6 +24,7 @@ from chatcore.realtime.plain_asgi import (
     client_leaves,
     send_document,
 )
+from chatcore.security import limits
 from external.openai import errors
 from external.openai.answers import DONE, KEEP_ALIVE, Answer, event
 from external.openai.completions import place_request
@@ -71,14 +72,14 @@ class _Call:
         path = self.scope["path"].rstrip("/")
         if path == COMPLETIONS:
             self._must_be("POST")
-            await self._complete(await self._principal(), read_request(read_json(await self._body())))
+            await self._complete(await self._asker(), read_request(read_json(await self._body())))
         elif path == MODELS:
             self._must_be("GET")
-            await self._document(200, await offload(list_models, await self._principal()))
+            await self._document(200, await offload(list_models, await self._asker()))
         elif path.startswith(f"{MODELS}/"):
             self._must_be("GET")
             name = unquote(path.removeprefix(f"{MODELS}/"))
-            await self._document(200, await offload(read_model, await self._principal(), name))
+            await self._document(200, await offload(read_model, await self._asker(), name))
         else:
             raise NotFound(f"There is nothing at {path}: {MODELS} and {COMPLETIONS} are what is served here.")
 
@@ -160,6 +161,16 @@ class _Call:
         if source.tool_calls:
             yield answer.calls(source.tool_calls)
         yield answer.end(source.finish_reason, source.tool_calls)
+
+    async def _asker(self) -> Principal:
+        """The principal, who has paid for the request."""
+        principal = await self._principal()
+        try:
+            await limits.charge_live(principal)
+        finally:
+            standing = limits.headers_of(principal.rates).items()
+            self.headers += [(name.lower().encode(), value.encode()) for name, value in standing]
+        return principal
 
     async def _principal(self) -> Principal:
         """Keys and tokens only: a page of another site must not ask with a visitor's cookie."""

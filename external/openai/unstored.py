@@ -136,4 +136,5 @@ def prepare(principal: Principal, request: ChatRequest) -> Unstored:
 
 def _turn(spoken: Spoken) -> Turn:
     role: Role = spoken.role  # type: ignore[assignment]
-    return Turn(role, spoken.text, tuple(ToolCall(**call) for call in spoken.calls), spoken.call)
+    calls = tuple(ToolCall(**call) for call in spoken.calls)
+    return Turn(role, spoken.text, calls=calls, answers=spoken.call)

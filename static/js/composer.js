@@ -49,7 +49,7 @@ on("keydown", "[data-input]", (event, field) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   if (matchMedia("(pointer: coarse) and (hover: none)").matches && !event.ctrlKey && !event.metaKey) return;
   event.preventDefault();
-  if (field.value.trim()) field.form.requestSubmit();
+  if (field.value.trim() || field.form.matches(".with-files")) field.form.requestSubmit();
 });
 
 on("keydown", "[data-composer] [data-input]", (event, field) => {
@@ -61,7 +61,7 @@ on("keydown", "[data-composer] [data-input]", (event, field) => {
 });
 
 on("click", "[data-composer]", (event, form) => {
-  if (!event.target.closest("button, select, input, a")) form.querySelector("[data-input]").focus();
+  if (!event.target.closest("button, select, input, a, label")) form.querySelector("[data-input]").focus();
 });
 
 on("click", "[data-stop-reply]", () => {

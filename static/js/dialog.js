@@ -26,6 +26,14 @@ on("htmx:afterRequest", ".dialog form", (event, form) => {
   if (event.detail.successful) form.closest("dialog").close();
 });
 
+// A form that says at its fields what is wrong comes back in its own place.
+on("htmx:beforeSwap", ".dialog [data-fields]", (event) => {
+  if (event.detail.xhr.status !== 422 || !event.detail.serverResponse.includes("data-fields")) return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
+document.addEventListener("htmx:afterSwap", () => panel.querySelector('[aria-invalid="true"]')?.focus());
+
 // A refusal is said where the form is that was refused.
 on("htmx:responseError", ".dialog form, [data-edit-form]", (event, form) => {
   event.stopPropagation();

@@ -77,11 +77,12 @@ function settled(stuck) {
   if (stuck || isStuck) tell("changed", { isStuck: stuck });
 }
 
-async function post({ url, text, model, models, client }) {
+async function post({ url, text, files, model, models, client }) {
   const body = new FormData();
   body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
   body.set("content", text);
   body.set("client_id", client);
+  for (const { id } of files ?? []) body.append("attachments", id);
   if (model) body.set("model", model);
   for (const name of models ?? []) body.append("models", name);
   const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };

@@ -33,7 +33,7 @@ export function isSignIn(header) {
 // What the page asks for by itself takes nobody away from what is being read or written.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const { elt, xhr } = event.detail;
-  if (elt.id === "bar" && isSignIn((name) => xhr.getResponseHeader(name))) event.preventDefault();
+  if (["bar", "wishes"].includes(elt.id) && isSignIn((name) => xhr.getResponseHeader(name))) event.preventDefault();
 });
 
 /** Another page in the middle of this one. `history` is push or replace. */

@@ -4,6 +4,7 @@ import { composer, conversation, goTo, messageById, on, parse, thread } from "./
 import { addMessages } from "./merge.js";
 import { complain, settle, write } from "./composer.js";
 import { addToDraft, forgetDraft } from "./drafts.js";
+import { addressOf, giveFilesBack, hasFiles, hindrance, isUploading, takeFiles } from "./files.js";
 import { send } from "./outbox.js";
 import { toEnd } from "./follow.js";
 import { refresh } from "./thread.js";
@@ -14,10 +15,14 @@ const started = new Set(); // what was sent from here to begin a conversation wi
 on("submit", "[data-composer]", (event, form) => {
   event.preventDefault();
   const field = form.querySelector("[data-input]"), text = field.value;
-  if (!text.trim() || form.classList.contains("over") || form.classList.contains("busy")) return;
+  if ((!text.trim() && !hasFiles(form)) || form.classList.contains("over") || form.classList.contains("busy")) return;
+  const problem = hindrance(form);
+  if (problem) return complain(form, problem);
+  form.classList.toggle("sending", isUploading(form));
+  if (isUploading(form)) return; // it goes out as soon as they are there
   const model = form.querySelector("[data-model]")?.value ?? "";
-  const models = takeCompared(form);
-  const item = { client: idFor(form, text), conversation: conversation(), url: form.getAttribute("action"), text, model, models, at: Date.now() };
+  const models = takeCompared(form), files = takeFiles(form);
+  const item = { client: idFor(form, text, files), conversation: conversation(), url: form.getAttribute("action"), text, files, model, models, at: Date.now() };
   complain(form);
   if (item.conversation) {
     thread().append(bubbleFor(item));
@@ -31,11 +36,21 @@ on("submit", "[data-composer]", (event, form) => {
 });
 
 /** What came back unsent may have arrived after all: sent again under its first id, it is stored once. */
-function idFor(form, text) {
-  const again = form.unsent?.text === text ? form.unsent.id : "";
+function idFor(form, text, files) {
+  const again = form.unsent?.text === text && form.unsent.files === namesOf(files) ? form.unsent.id : "";
   form.unsent = null;
   return again || (crypto.randomUUID?.() ?? madeUuid());
 }
+
+const namesOf = (files) => (files ?? []).map(({ id }) => id).join();
+
+on("files:settled", "[data-composer].sending", (_event, form) => {
+  form.classList.remove("sending");
+  form.requestSubmit();
+});
+
+// Whoever goes on writing, or takes a file out, decides anew.
+on("input", "[data-composer].sending", (_event, form) => form.classList.remove("sending"));
 
 export function empty(form) {
   const field = form.querySelector("[data-input]");
@@ -75,16 +90,27 @@ document.addEventListener("outbox:refused", ({ detail: { item, words, isOwn } })
 export function giveBack(form, item, words = "") {
   const begun = form.querySelector("[data-input]").value;
   if (!begun.startsWith(item.text)) write(begun ? `${item.text}\n\n${begun}` : item.text);
-  form.unsent = { text: item.text, id: item.client };
+  giveFilesBack(form, item.files);
+  form.unsent = { text: item.text, files: namesOf(item.files), id: item.client };
   complain(form, words);
 }
 
-export function bubbleFor({ client, text }) {
+export function bubbleFor({ client, text, files }) {
   const bubble = parse(document.getElementById("bubble-template").innerHTML).firstElementChild;
   bubble.id = `m-${client}`;
   bubble.dataset.client = client;
   bubble.querySelector("[data-text]").textContent = text;
+  bubble.querySelector(".bubble").hidden = !text;
+  bubble.querySelector(".files").append(...(files ?? []).map(drawingOf));
   return bubble;
+}
+
+function drawingOf({ id, name, type }) {
+  const isImage = type.startsWith("image/"), template = isImage ? "sent-image-template" : "sent-template";
+  const drawing = parse(document.getElementById(template).innerHTML).firstElementChild;
+  if (isImage) Object.assign(drawing.querySelector("img"), { src: `${addressOf(id)}content?preview=true`, alt: name });
+  else drawing.querySelector("[data-name]").textContent = name;
+  return drawing;
 }
 
 /** For pages over plain http, where browsers hold randomUUID back. */

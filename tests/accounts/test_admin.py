@@ -116,3 +116,30 @@ def test_an_integration_can_start_from_a_role(staff):
 def test_others_do_not_see_the_staff_pages(client):
     client.force_login(make_member(role="owner"))
     assert client.get(address(Key, "changelist")).status_code == 302
+
+
+def test_an_integration_s_networks_and_constraints_are_edited_and_its_key_is_rotated(staff):
+    integration = make_integration(constraints={"models": ["gpt-*"]})
+    first, _ = keys.mint(integration)
+    form = {
+        "workspace": str(integration.workspace_id),
+        "name": integration.name,
+        "enabled": "on",
+        "allowed_addresses": "192.0.2.0/24,198.51.100.7",
+        "constraints": "",
+        "keys-TOTAL_FORMS": "0",
+        "keys-INITIAL_FORMS": "0",
+    }
+    page = address(Integration, "change", integration.pk)
+    for wrong in ({"constraints": '{"model": ["a"]}'}, {"allowed_addresses": "10.0.0.1/8"}):
+        assert staff.post(page, form | wrong).status_code == 200
+    assert staff.post(page, form).status_code == 302
+    integration.refresh_from_db()
+    assert integration.allowed_addresses == ["192.0.2.0/24", "198.51.100.7"]
+    assert integration.constraints == {}
+
+    chosen = {"action": "rotate_key", "_selected_action": str(integration.pk)}
+    shown = staff.post(address(Integration, "changelist"), chosen, follow=True).content.decode()
+    assert keys.find(re.search(r"cc_live_\w+", shown)[0])
+    first.refresh_from_db()
+    assert first.expires_at is not None

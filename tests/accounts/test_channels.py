@@ -5,9 +5,11 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
-from chatcore.accounts.channels import ForeignOrigin, principal_of
-from chatcore.errors import Unauthenticated
-from tests.accounts.factories import make_key_text, make_member
+from chatcore.accounts import keys
+from chatcore.accounts.channels import ForeignOrigin, credentials_of, principal_of
+from chatcore.accounts.principals import AddressNotAllowed
+from chatcore.errors import TooMany, Unauthenticated
+from tests.accounts.factories import make_integration, make_key_text, make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,3 +117,26 @@ async def test_a_session_without_a_hash_is_nobody(cookie):
     del session[HASH_SESSION_KEY]
     await session.asave()
     assert await principal_of(make_scope(cookie=cookie)) is None
+
+
+async def test_a_key_opens_from_its_networks_only(settings):
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+    integration = await sync_to_async(make_integration)(allowed_addresses=["192.0.2.0/24"])
+    _, text = await sync_to_async(keys.mint)(integration)
+    inside = make_scope(x_api_key=text) | {"client": ("192.0.2.7", 4711)}
+    behind = make_scope(x_api_key=text, x_forwarded_for="192.0.2.7") | {"client": ("10.0.0.1", 4711)}
+    elsewhere = make_scope(x_api_key=text, x_forwarded_for="192.0.2.7") | {"client": ("192.168.0.1", 4711)}
+    for scope in (inside, behind):
+        assert (await principal_of(scope)).integration == integration
+    assert credentials_of(inside) != credentials_of(elsewhere)
+    with pytest.raises(AddressNotAllowed):
+        await principal_of(elsewhere)
+
+
+async def test_guesses_at_keys_run_out_for_an_address(settings):
+    settings.RATE_LIMIT_ADDRESS = 1
+    guess = make_scope(x_api_key="cc_live_guess") | {"client": ("192.0.2.7", 4711)}
+    with pytest.raises(Unauthenticated):
+        await principal_of(guess)
+    with pytest.raises(TooMany):
+        await principal_of(guess)

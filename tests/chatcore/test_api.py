@@ -17,6 +17,7 @@ from tests.factories import make_model, make_principal
 COMPONENTS = {
     "AcknowledgementBody",
     "AttachedFile",
+    "Attachment",
     "Attempt",
     "Batch",
     "BatchResult",
@@ -41,6 +42,13 @@ COMPONENTS = {
     "ExternalMessage",
     "Handle",
     "Intake",
+    "Integration",
+    "IntegrationChanges",
+    "IntegrationConstraints",
+    "IntegrationPage",
+    "Key",
+    "KeyPage",
+    "MadeKey",
     "Identity",
     "IdentityChanges",
     "IdentityPage",
@@ -51,8 +59,11 @@ COMPONENTS = {
     "ModelChoice",
     "ModelPage",
     "NewAuthenticator",
+    "NewAttachment",
     "NewBudget",
     "NewConversation",
+    "NewIntegration",
+    "NewKey",
     "NewDeployment",
     "NewExternalMessage",
     "NewIdentity",
@@ -72,6 +83,7 @@ COMPONENTS = {
     "ReceiptPage",
     "Refreshed",
     "Responder",
+    "Rotation",
     "Schedule",
     "ScheduleChanges",
     "SchedulePage",
@@ -141,7 +153,8 @@ def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None
     assert described == routed
     assert {found["operationId"] for _, _, found in operations(document)} == set(ROUTES)
     for name, route in ROUTES.items():
-        address = re.sub(r"<\w+>", "{id}", f"/api/v1/{route.path}")
+        address = re.sub(r"<\w+>", "{id}", f"/api/v1/{route.path}", count=1)
+        address = re.sub(r"<(\w+)>", r"{\1}", address)
         assert document["paths"][address][route.method.lower()]["operationId"] == name
 
 
@@ -170,7 +183,7 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
 
 
 def test_commands_that_reply_describe_all_three_ways(document: dict[str, Any]) -> None:
-    for name in ("ask", "edit_message", "regenerate", "retry"):
+    for name in ("ask", "edit_message", "regenerate", "retry", "continue_reply"):
         operation = operation_of(document, name)
         assert set(operation["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
         assert set(operation["responses"]["202"]["content"]) == {"application/json"}
@@ -202,7 +215,9 @@ def test_an_answer_is_what_the_document_promises(document: dict[str, Any], place
     client = key_client(make_principal(place.conversation.owner, place.conversation.workspace))
     answer = ROUTES[name].ask(client, place.ids)
     promised = operation_of(document, name)["responses"][str(answer.status_code)]
-    if "application/json" in promised.get("content", ()):
+    if "application/octet-stream" in promised.get("content", ()):
+        assert answer.content == b"Some notes."
+    elif "application/json" in promised.get("content", ()):
         validator(document, promised["content"]["application/json"]["schema"]).validate(answer.json())
     else:
         assert answer.content == b""

@@ -1,5 +1,7 @@
 """Problems on their way out: what is raised behind any door leaves it as one document, or as a page in words."""
 
+import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,9 +17,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from chatcore import errors
+from chatcore import api, codes, errors
+from chatcore.llm.errors import WORDS
 from tests.api import make_client, problem_of
+from tests.running import ROOT
 
+APPS = ("chatcore", "conversations", "external", "agents")
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "http404": (Http404("secret"), 404, "not_found"),
     "denied": (PermissionDenied("secret"), 403, "forbidden"),
@@ -137,8 +142,34 @@ def test_two_requests_have_two_ids(db: None) -> None:
     assert len(ids) == 3
 
 
-def test_every_error_of_ours_has_an_entry_under_its_own_code(db: None) -> None:
+def test_every_error_of_ours_has_a_section_that_says_what_to_do(db: None) -> None:
     page = make_client().get("/api/docs/errors").content.decode()
     for kind in errors.family():
         assert f'id="{kind.code}"' in page
         assert kind.status >= 400
+        assert kind().title.endswith(".")
+        assert kind.remedy.endswith(".")
+    for code in WORDS:
+        assert f'id="reply-{code}"' in page
+
+
+def codes_in(source: str) -> Iterator[str]:
+    """Those of the classes in it that are errors by their bases' names."""
+    for found in ast.walk(ast.parse(source)):
+        if isinstance(found, ast.ClassDef) and found.bases and found.name != "TextChoices":
+            yield from re.findall(
+                r"^    (?:status, )?code(?:: ClassVar\[str\])?(?:, \w+)* = (?:\d+, )?\"(\w+)\"",
+                ast.get_source_segment(source, found) or "",
+                re.MULTILINE,
+            )
+
+
+def test_every_code_that_is_written_anywhere_is_documented(db: None) -> None:
+    """Found in the source, so that one whose module no door imports is missed too."""
+    only_of_commands = {ROOT / "chatcore/accounts/bootstrap.py"}
+    sources = {path for app in APPS for path in (ROOT / app).rglob("*.py")} - only_of_commands
+    written = {code for path in sources for code in codes_in(path.read_text())}
+    assert len(written) > 20
+    assert written - {code.name for code in codes.problems()} == set()
+    document = api.document()["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert written - set(document) == set()

@@ -74,6 +74,20 @@ def test_several_models_answer_and_one_is_preferred(client: Any) -> None:
     assert client.conversations.get(conversation.id).active_leaf == chosen.id
 
 
+def test_several_models_are_streamed_at_once(client: Any) -> None:
+    conversation = client.conversations.create()
+
+    with client.replies.stream(conversation.id, "Hello", models=["echo", "broken"]) as replying:
+        pieces = list(replying)
+
+    texts = {
+        one.id: "".join(piece.text for piece in pieces if piece.reply == one.id) for one in replying.replies
+    }
+    assert list(texts.values()) == [f"{SAID}Hello", "Half"]
+    assert [(one.model, one.status) for one in replying.replies] == [("echo", "done"), ("broken", "failed")]
+    assert replying.reply == replying.replies[0]
+
+
 def test_a_list_goes_over_all_its_pages(client: Any) -> None:
     name = uuid.uuid4().hex
     made = [client.conversations.create(title=f"{name} {n}").id for n in range(5)]

@@ -74,7 +74,7 @@ def without_instance(answer: Any) -> bytes:
 
 
 def headers_of(answer: Any) -> dict[str, str]:
-    return {name: value for name, value in answer.items() if name != "X-Request-Id"}
+    return {name: value for name, value in answer.items() if name not in ("X-Request-Id", "RateLimit")}
 
 
 def test_nobody_gets_in_without_a_key_or_session(owner: Principal) -> None:
@@ -119,6 +119,10 @@ GRANTS = {
     "post_message": "messages:write",
     "read_message": "messages:read",
     "delete_message": "messages:write",
+    "upload_attachment": "messages:write",
+    "read_attachment": "messages:read",
+    "read_attachment_content": "messages:read",
+    "delete_attachment": "messages:write",
     "list_models": "models:read",
     "add_model": "models:write",
     "read_model": "models:read",
@@ -140,6 +144,7 @@ GRANTS = {
     "edit_message": "messages:write",
     "regenerate": "replies:write",
     "retry": "replies:write",
+    "continue_reply": "replies:write",
     "stop": "replies:write",
     "choose": "replies:write",
     "list_comparisons": "messages:read",
@@ -149,6 +154,16 @@ GRANTS = {
     "acknowledge": "messages:read",
     "read_presence": "conversations:read",
     "list_receipts": "messages:read",
+    "list_integrations": "integrations:manage",
+    "create_integration": "integrations:manage",
+    "read_integration": "integrations:manage",
+    "change_integration": "integrations:manage",
+    "remove_integration": "integrations:manage",
+    "list_keys": "integrations:manage",
+    "create_key": "integrations:manage",
+    "rotate_key": "integrations:manage",
+    "read_key": "integrations:manage",
+    "revoke_key": "integrations:manage",
     "post_external_message": "messages:write",
     "post_batch": "messages:write",
     "read_external_message": "messages:read",

@@ -10,7 +10,7 @@ from chatcore.errors import ChatcoreError, Forbidden, Invalid, NotFound
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.actions import Posted
-from conversations.errors import AlreadyFinished, NoModel, NotAReply, NotEditable, StillRunning
+from conversations.errors import AlreadyFinished, NoModel, NotAReply, NotEditable, NothingSaid, StillRunning
 from conversations.models import Conversation, Member, Message
 from tests.factories import make_conversation, make_key_principal, make_model, make_principal, make_reply
 
@@ -130,6 +130,30 @@ def test_a_complete_or_running_reply_is_not_retried(owner: Principal) -> None:
         actions.retry_reply(owner, make_reply(owner, conversation, status=Message.Status.STREAMING).id)
 
 
+@pytest.mark.parametrize(
+    "broken_off", [{"status": "failed"}, {"status": "stopped"}, {"status": "done", "finish_reason": "length"}]
+)
+def test_a_reply_that_broke_off_is_continued_in_its_place(
+    owner: Principal, broken_off: dict[str, str]
+) -> None:
+    reply = make_reply(owner, make_conversation(owner, "Question"), text="Half", **broken_off)
+
+    continued = actions.continue_reply(owner, reply.id)
+
+    assert continued.id == reply.id
+    assert (continued.status, continued.text) == (Message.Status.QUEUED, "Half"), "what it said stays"
+    with pytest.raises(StillRunning):
+        actions.continue_reply(owner, reply.id)
+
+
+def test_there_must_be_something_to_continue(owner: Principal) -> None:
+    conversation = make_conversation(owner, "Question")
+    with pytest.raises(AlreadyFinished):
+        actions.continue_reply(owner, make_reply(owner, conversation).id)
+    with pytest.raises(NothingSaid):
+        actions.continue_reply(owner, make_reply(owner, conversation, status="stopped", text=" ").id)
+
+
 def test_a_user_message_is_no_reply_and_a_reply_is_not_edited(owner: Principal) -> None:
     conversation = make_conversation(owner, "Question")
     reply = make_reply(owner, conversation)
@@ -233,6 +257,7 @@ ACTS = {
     "delete message": lambda who, c, m: actions.delete_message(who, m.id),
     "stop": lambda who, c, m: actions.stop_reply(who, m.id),
     "retry": lambda who, c, m: actions.retry_reply(who, m.id),
+    "continue": lambda who, c, m: actions.continue_reply(who, m.id),
     "regenerate": lambda who, c, m: actions.regenerate_reply(who, m.id),
 }
 

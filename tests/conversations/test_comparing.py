@@ -39,6 +39,20 @@ def test_the_command_and_the_resource_answer_with_every_reply(owner: Principal) 
         assert answer.json()["reply"] == replies[0]
 
 
+def test_an_edit_asks_the_compared_models_again_or_those_that_are_named(owner: Principal) -> None:
+    http = session_client(owner)
+    _, posted = compare(owner)
+    edit = f"/api/v1/messages/{posted.message.id}/edit"
+
+    same = send(http, "POST", edit, {"content": "Which?"}).json()["replies"]
+    named = send(http, "POST", edit, {"content": "Which?", "models": ["wide", "deep"]}).json()["replies"]
+    both = send(http, "POST", edit, {"content": "Which?", "models": ["wide", "deep"], "model": "wide"})
+
+    assert [reply["model"] for reply in same] == ["swift", "deep"]
+    assert [reply["model"] for reply in named] == ["wide", "deep"]
+    assert problem_of(both, 422)["errors"][0]["code"] == "contradiction"
+
+
 @pytest.mark.parametrize("models", [["swift"], ["swift", "swift"], ["swift", "nowhere"]])
 def test_the_doors_refuse_what_the_action_refuses(owner: Principal, models: list[str]) -> None:
     http = key_client(owner)

@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Invalid, NotFound
+from chatcore.llm.models import Model
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.actions import Posted
@@ -59,6 +60,22 @@ def test_every_model_is_asked_at_once(owner: Principal) -> None:
     assert ProcrastinateJob.objects.count() == 3
     assert [reply.id for reply in posted.replies] == sorted(reply.id for reply in posted.replies)
     assert {claim.id for claim in claim_replies(10)} == {reply.id for reply in posted.replies}
+
+
+def test_an_edited_message_is_compared_again_by_those_that_still_can(owner: Principal) -> None:
+    _, posted = compare(owner, "swift", "deep", "wide")
+    Model.objects.filter(name="swift").update(enabled=False)
+
+    edited = actions.edit_message(owner, posted.message.id, text="Which one, then?")
+    again = actions.edit_message(owner, edited.message.id, text="By one", model="odd")
+
+    assert [reply.model_name for reply in edited.replies] == ["deep", "wide"]
+    assert Comparison.objects.filter(message=edited.message, chosen=None).exists()
+    assert Comparison.objects.filter(message=posted.message).exists(), "the old branch stays as it was"
+    assert [reply.model_name for reply in again.replies] == ["odd"]
+    Model.objects.filter(name="wide").update(enabled=False)
+    alone = actions.edit_message(owner, edited.message.id, text="Nobody is left to compare")
+    assert len(alone.replies) == 1
 
 
 def test_the_same_client_id_gives_the_same_replies(owner: Principal) -> None:

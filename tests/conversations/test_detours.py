@@ -3,13 +3,11 @@
 import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm import line
@@ -17,40 +15,22 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.traffic import Call, Waiter
 from chatcore.llm.types import TextDelta
 from chatcore.offload import offload
-from chatcore.realtime.hub import hub
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Progress, claim_replies, restart_reply, save_progress, sweep_stalled
-from conversations.follow import ReplyWatch
 from conversations.generation import Outcome, finish_reply, restart
 from conversations.models import Message
 from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_principal
+from tests.replying import Script, Watching
 from tests.until import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Script = list[dict[str, Any]]
 BREAKS: Script = [{"text": "Hello fr"}, {"error": {"code": "cut_off"}}]
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(autouse=True)
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRIPTED_PROVIDER", "1")
-
-
-@pytest_asyncio.fixture
-async def runner() -> AsyncIterator[Runner]:
-    await hub.start()
-    runner = Runner()
-    await runner.start()
-    yield runner
-    await runner.stop(grace=0)
-    await line.close()
-    await hub.stop()
 
 
 def model_of(*scripts: Script, **limits: Any) -> Model:
@@ -73,51 +53,6 @@ def ask(model: Model, owner: Principal | None = None) -> tuple[Principal, Messag
     reply = actions.post_message(owner, conversation.id, text="Tell me").reply
     assert reply
     return owner, reply
-
-
-class Watching:
-    """Follows a reply as an API client does: puts the deltas of the newest attempt together."""
-
-    def __init__(self, reply: Message) -> None:
-        self.frames: list[dict[str, Any]] = []
-        self.text = ""
-        self.attempt = 0
-        self._watch = ReplyWatch(reply.conversation_id, reply.id)
-        self._ended = asyncio.Event()
-
-    async def follow(self) -> "Watching":
-        await self._watch.open()
-        self._task = asyncio.create_task(self._read())
-        return self
-
-    async def ended(self) -> "Watching":
-        async with asyncio.timeout(20):
-            await self._task
-        return self
-
-    async def saw(self, kind: str, **data: Any) -> None:
-        async with asyncio.timeout(20):
-            while not any(
-                frame["type"] == kind and data.items() <= frame["data"].items() for frame in self.frames
-            ):
-                await asyncio.sleep(0.01)
-
-    async def _read(self) -> None:
-        async for frame in self._watch.frames():
-            if frame is None:
-                continue
-            self.frames.append(frame)
-            data = frame["data"]
-            if data.get("attempt", 0) > self.attempt:
-                self.attempt, self.text = data["attempt"], ""
-            if frame["type"] == "reply.delta":
-                assert (data["attempt"], data["offset"]) == (self.attempt, len(self.text))
-                self.text += data["text"]
-        self._watch.close()
-
-    @property
-    def positions(self) -> list[int]:
-        return [frame["data"]["position"] for frame in self.frames if frame["type"] == "reply.waiting"]
 
 
 async def row_of(reply: Message) -> Message:

@@ -2,18 +2,14 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm.types import TextDelta
 from chatcore.offload import offload
-from chatcore.realtime.hub import hub
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
@@ -24,26 +20,10 @@ from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_model, make_principal
+from tests.replying import Script, ended
 from tests.until import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Script = list[dict[str, Any]]
-
-
-@pytest.fixture(autouse=True)
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRIPTED_PROVIDER", "1")
-
-
-@pytest_asyncio.fixture
-async def runner() -> AsyncIterator[Runner]:
-    await hub.start()
-    runner = Runner()
-    await runner.start()
-    yield runner
-    await runner.stop(grace=0)
-    await hub.stop()
 
 
 async def asked(script: Script, text: str = "Tell me") -> tuple[Principal, Message]:
@@ -58,17 +38,6 @@ def _asked(script: Script, text: str) -> tuple[Principal, Message]:
     reply = actions.post_message(owner, conversation.id, text=text).reply
     assert reply
     return owner, reply
-
-
-async def ended(runner: Runner, reply: Message) -> Message:
-    watch = ReplyWatch(reply.conversation_id, reply.id)
-    await watch.open()
-    await runner.wake()
-    row = await watch.finished(20)
-    watch.close()
-    assert row
-    assert not row.is_running
-    return row
 
 
 async def event_types(reply: Message) -> list[str]:

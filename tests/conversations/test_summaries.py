@@ -24,11 +24,6 @@ WINDOW = 4_000  # tokens
 SAID = ["x" * 2_500 + str(number) for number in range(6)]
 
 
-@pytest.fixture(autouse=True)
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRIPTED_PROVIDER", "1")
-
-
 def ask(said: list[str], summary: Any = "They said much.", window: int = WINDOW) -> tuple[Principal, Claim]:
     """A conversation in which this was said, and a question to a model with so small a window."""
     owner = make_principal()

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ class Example:
     shown: Any = None
 
 
-def examples() -> list[Example]:
+def examples(guide: Path = GUIDE) -> list[Example]:
     found: list[Example] = []
-    for kind, text in re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL):
+    for kind, text in re.findall(r"^```(\w+)\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL):
         if kind == "sh":
             found.append(Example(text))
         elif kind == "json":
@@ -35,9 +36,12 @@ def examples() -> list[Example]:
 
 @pytest.fixture(scope="session")
 def said(one: Chatcore) -> list[str]:
-    """What each example prints. Addresses and secrets are those of this server."""
-    values = {"URL": one.url, "KEY": one.key, "EMAIL": OWNER, "PASSWORD": f"'{PASSWORD}'"}
-    script = f"\necho '{MARK}'\n".join(example.script for example in examples())
+    return printed(GUIDE, {"URL": one.url, "KEY": one.key, "EMAIL": OWNER, "PASSWORD": f"'{PASSWORD}'"})
+
+
+def printed(guide: Path, values: dict[str, str]) -> list[str]:
+    """What each example prints. Addresses and secrets are those of the server under test."""
+    script = f"\necho '{MARK}'\n".join(example.script for example in examples(guide))
     for name, value in values.items():
         script, replaced = re.subn(rf"^{name}=.*$", f"{name}={value}", script, flags=re.MULTILINE)
         assert replaced == 1, name

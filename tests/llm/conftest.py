@@ -9,10 +9,11 @@ from chatcore.llm import instances, line, litellm_process
 from chatcore.llm.native import NativeProvider
 from chatcore.llm.providers import ProviderSettings
 from tests.llm.asking import KEY, Open
+from tests.llm.routes import asked, dead, second
 from tests.upstreams.fixtures import upstream
 from tests.upstreams.server import Upstream
 
-__all__ = ["closing", "litellm", "opened", "upstream"]
+__all__ = ["asked", "closing", "dead", "litellm", "opened", "second", "upstream"]
 
 
 @pytest_asyncio.fixture

@@ -73,11 +73,11 @@ def test_usage_comes_before_the_end_and_counts_what_is_cached_and_reasoned() -> 
     usage = {
         "prompt_tokens": 10,
         "completion_tokens": 20,
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
         "completion_tokens_details": {"reasoning_tokens": 5},
     }
     events = read(chunk({"content": "x"}, finish_reason="length"), {"choices": [], "usage": usage})
-    assert events[1:] == [Usage(10, 20, 4, 5), Finished("length")]
+    assert events[1:] == [Usage(10, 20, 4, 5, 3), Finished("length")]
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": "many"}, {"prompt_tokens": -1}, [1, 2]])

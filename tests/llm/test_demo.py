@@ -1,6 +1,7 @@
 import pytest
 
 from chatcore.llm import demo_answers
+from chatcore.llm.continuing import continuing
 from chatcore.llm.demo import TOKEN, DemoProvider
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.types import ModelRequest, Turn, Usage
@@ -57,7 +58,7 @@ async def test_the_words_of_a_person_cannot_break_the_page() -> None:
     text = await answer("# Big\n\n```\n| a | b |\n$x$ <script>alert(1)</script> [l](javascript:x)")
     quote = next(line for line in text.splitlines() if line.startswith("> "))
     assert quote == (
-        "> \\# Big \\`\\`\\` \\| a \\| b \\| \\$x\\$ \\<script\\>alert(1)\\</script\\> \\[l\\](javascript:x)"
+        "> \\# Big \\`\\`\\` \\| a \\| b \\| \\$x\\$ \\<script\\>alert(1)\\</script\\> [l\\](javascript:x)"
     )
 
 
@@ -97,3 +98,13 @@ async def test_what_it_used_is_an_estimate() -> None:
     (usage,) = [event for event in events if isinstance(event, Usage)]
     assert usage.estimated
     assert (usage.output_tokens or 0) > 100
+
+
+async def test_an_answer_that_was_stopped_is_finished() -> None:
+    whole = await answer("Hello!")
+    half = whole[:100]
+    turns = (Turn("user", "Hello!"), *continuing(half))
+
+    rest = text_of(await events_of(at_once().stream(ModelRequest("demo", turns))))
+
+    assert half + rest == whole

@@ -1,17 +1,12 @@
-"""Failover over real HTTP: upstreams that refuse, hang, break off or turn away, and one that is well."""
+"""Failover over real HTTP before the first token: upstreams that refuse, hang or turn away, and one that is well."""
 
 import asyncio
-import socket
 import threading
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, aclosing
 from datetime import timedelta
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
@@ -21,90 +16,15 @@ from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.routing import Attempt
 from chatcore.llm.traffic import Call, DeploymentHealth
-from chatcore.llm.types import Finished, ModelRequest, TextDelta, Turn, Usage
+from chatcore.llm.types import Finished, Usage
 from chatcore.offload import offload
 from tests.llm.asking import text_of
 from tests.llm.factories import make_deployment, make_model, make_provider
-from tests.servers import free_port
+from tests.llm.routes import GOOD, REQUEST, Asked, deaf, health, is_open, model_of
 from tests.upstreams.plans import refusal
 from tests.upstreams.server import Upstream
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closing")]
-REQUEST = ModelRequest("", (Turn("user", "Hello?"),))
-GOOD = "Hello from the upstream"
-
-
-@pytest.fixture
-def dead() -> str:
-    """An address where nobody listens."""
-    return f"http://127.0.0.1:{free_port()}"
-
-
-@pytest.fixture
-def second() -> Iterator[Upstream]:
-    server = Upstream()
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest_asyncio.fixture
-async def asked() -> AsyncIterator["Asked"]:
-    yield Asked()
-    await line.shared().settled()
-
-
-class Asked:
-    """Asks a model and remembers what was heard on the way."""
-
-    def __init__(self) -> None:
-        self.attempts: list[Attempt] = []
-        self.text = ""
-        self.restarts: list[str] = []
-
-    async def __call__(self, model: Model, *, restarts: bool = True) -> str:
-        self.text = ""
-        events = routing.answer(
-            model.pk,
-            REQUEST,
-            on_attempt=self.attempts.append,
-            on_restart=self._restart if restarts else None,
-        )
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    self.text += event.text
-        return self.text
-
-    async def _restart(self) -> None:
-        self.restarts.append(self.text)
-        self.text = ""
-
-    @property
-    def outcomes(self) -> list[tuple[str, str]]:
-        return [(each.provider, each.outcome) for each in self.attempts]
-
-
-async def model_of(*upstreams: tuple[str, str, str], **fields: Any) -> Model:
-    """A model that asks in this order: (name, address, the upstream's model)."""
-
-    def made() -> Model:
-        model = make_model()
-        for priority, (name, address, upstream_name) in enumerate(upstreams):
-            provider = make_provider("openai", name=name, base_url=f"{address}/v1", credential="sk-x")
-            make_deployment(model, provider, upstream_name=upstream_name, priority=priority, **fields)
-        return model
-
-    return await offload(made)
-
-
-async def health(name: str) -> DeploymentHealth | None:
-    found = DeploymentHealth.objects.filter(deployment__provider__name=name)
-    return await offload(found.first)
-
-
-async def is_open(name: str) -> bool:
-    return breakers.is_open(await health(name))
 
 
 @pytest.mark.parametrize(
@@ -150,12 +70,7 @@ async def test_an_address_that_takes_no_connection_is_left_soon(
     upstream: Upstream, asked: Asked, settings: Settings
 ) -> None:
     settings.MODEL_CONNECT_TIMEOUT = 0.2
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as waiting:
-        for _ in range(2):  # the queue of those it has not accepted is full
-            knocking = waiting.enter_context(socket.socket())
-            knocking.setblocking(False)
-            knocking.connect_ex(deaf.getsockname())
-        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+    with deaf() as address:
         model = await model_of(("A", address, "any"), ("B", upstream.url, "good"))
         assert await asked(model) == GOOD
     assert asked.outcomes == [("A", "timeout"), ("B", "answered")]
@@ -248,58 +163,6 @@ async def test_the_only_one_is_tried_early_when_it_may_be_back(upstream: Upstrea
     await offload(DeploymentHealth.objects.update, not_before=past)
     assert await asked(model) == GOOD
     assert not await is_open("A")
-
-
-async def test_a_break_in_mid_answer_begins_anew_at_the_next(upstream: Upstream, asked: Asked) -> None:
-    model = await model_of(("A", upstream.url, "cut-after-2"), ("B", upstream.url, "good"))
-    assert await asked(model) == GOOD
-    assert asked.restarts == ["Hello from"]
-    assert asked.outcomes == [("A", "answered"), ("A", "cut_off"), ("B", "answered")]
-
-
-async def test_a_silence_in_mid_answer_begins_anew_at_the_next(
-    upstream: Upstream, asked: Asked, settings: Settings
-) -> None:
-    settings.MODEL_TOKEN_TIMEOUT = 0.2
-    model = await model_of(("A", upstream.url, "hang-after-2"), ("B", upstream.url, "good"))
-    assert await asked(model) == GOOD
-    assert asked.outcomes == [("A", "answered"), ("A", "timeout"), ("B", "answered")]
-
-
-async def test_it_begins_anew_once(upstream: Upstream, second: Upstream, asked: Asked) -> None:
-    model = await model_of(
-        ("A", upstream.url, "cut-after-2"), ("B", second.url, "cut-after-2"), ("C", upstream.url, "good")
-    )
-    with pytest.raises(ProviderError) as caught:
-        await asked(model)
-    assert (caught.value.code, caught.value.started) == ("cut_off", True)
-    assert asked.text == "Hello from"
-    assert asked.restarts == ["Hello from"]
-    assert "C" not in dict(asked.outcomes)
-
-
-async def test_where_nobody_can_begin_anew_what_was_said_is_kept(
-    dead: str, upstream: Upstream, asked: Asked
-) -> None:
-    model = await model_of(("A", upstream.url, "cut-after-2"), ("B", dead, "any"))
-    with pytest.raises(ProviderError) as caught:
-        await asked(model)
-    assert (caught.value.code, caught.value.started) == ("cut_off", True)
-    assert (asked.text, asked.restarts) == ("Hello from", [])
-
-
-async def test_a_title_does_not_begin_anew(upstream: Upstream, asked: Asked) -> None:
-    model = await model_of(("A", upstream.url, "cut-after-2"), ("B", upstream.url, "good"))
-    with pytest.raises(ProviderError, match="cut_off"):
-        await asked(model, restarts=False)
-
-
-async def test_one_that_always_breaks_off_is_asked_no_more(upstream: Upstream, asked: Asked) -> None:
-    model = await model_of(("A", upstream.url, "cut-after-2"), ("B", upstream.url, "good"))
-    for _ in range(4):
-        assert await asked(model) == GOOD
-    assert await is_open("A")
-    assert asked.outcomes[-2:] == [("A", "circuit_open"), ("B", "answered")]
 
 
 async def test_one_that_was_stopped_leaves_the_probe_to_the_next(upstream: Upstream, asked: Asked) -> None:

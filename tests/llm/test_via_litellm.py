@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from pytest_django import Settings
 
 from chatcore.llm import contract, litellm_process
 from chatcore.llm.contract import Check, Trial
@@ -20,6 +21,7 @@ from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.types import Finished, TextDelta, Usage
 from chatcore.llm.via_litellm import LitellmProvider
 from tests.llm.asking import events_of, reasoning_of, request, text_of, tool_calls_of
+from tests.llm.routes import deaf
 from tests.upstreams.plans import Plan, refusal
 from tests.upstreams.server import Upstream
 
@@ -49,6 +51,21 @@ async def test_anthropic_answers_with_text_reasoning_and_usage(upstream: Upstrea
     (usage,) = [event for event in events if isinstance(event, Usage)]
     assert (usage.input_tokens, usage.output_tokens, usage.cached_tokens) == (11, 3, 4)
     assert events[-1] == Finished("stop")
+
+
+async def test_what_is_written_into_the_cache_is_counted(upstream: Upstream) -> None:
+    upstream.plan("writes", Plan(usage=(1000, 3, 200, 0), cache_writes=700))
+    events = await events_of(anthropic(upstream).stream(request("writes")))
+    (usage,) = [event for event in events if isinstance(event, Usage)]
+    assert (usage.input_tokens, usage.cached_tokens, usage.cache_write_tokens) == (1000, 200, 700)
+
+
+async def test_an_address_that_takes_no_connection_is_left_soon(settings: Settings) -> None:
+    settings.MODEL_CONNECT_TIMEOUT = 0.2  # seconds; for anything else a day is allowed
+    with deaf() as address:
+        provider = LitellmProvider(ProviderSettings("litellm", address, KEY, {"vendor": "anthropic"}))
+        error = await failure(provider, "any")
+    assert (error.code, error.retryable) == ("timeout", True)
 
 
 async def test_anthropic_is_asked_in_its_own_protocol(upstream: Upstream) -> None:

@@ -108,3 +108,17 @@ async def test_one_that_leaves_closes_its_session(monkeypatch: pytest.MonkeyPatc
         socket.leave()
         await socket.run()
         assert not socket.code
+
+
+async def test_frames_are_paid_for_like_requests(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.RATE_LIMIT_KEY = 2
+    async with somebody(monkeypatch):
+        socket = Socket(*['{"type": "ping", "ref": "%d"}' % number for number in range(3)])  # noqa: UP031
+        running = asyncio.create_task(socket.run())
+        async with asyncio.timeout(20):
+            while len(socket.said) < 4:
+                await asyncio.sleep(0.01)
+        socket.leave()
+        await running
+        assert [frame["type"] for frame in socket.said] == ["hello", "pong", "pong", "error"]
+        assert socket.said[3]["data"]["code"] == "rate_limited"

@@ -1,5 +1,6 @@
 """The guarded client: what it refuses to call, and what misbehaving servers do to it."""
 
+import ast
 import asyncio
 import datetime
 import ipaddress
@@ -17,7 +18,7 @@ from django.core.checks import run_checks
 from pytest_django import Settings
 
 from chatcore.security import outbound
-from chatcore.security.addresses import is_public
+from chatcore.security.destinations import is_public
 from chatcore.security.outbound import AddressRefused, Limits, check_url, fetch
 from tests.security.outside import OUTSIDE, PUBLIC, PUBLIC6, Canaries, Heard, canaries, lookup, outside
 from tests.until import until
@@ -364,3 +365,22 @@ def _certified(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]
     return serving, ssl.create_default_context(
         cadata=certificate.public_bytes(serialization.Encoding.PEM).decode()
     )
+
+
+# --- The manual -----------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "outbound.md").read_text()
+
+
+async def test_the_code_in_the_manual_runs(server: Heard) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names = {"url": server.url.replace("outside.example", OUTSIDE), "body": b"{}"}
+    await eval(compile(code, "outbound.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    answer: outbound.Answer = names["answer"]  # type: ignore[assignment]
+    assert (answer.status, answer.body) == (200, b"hello")
+
+
+def test_every_entry_in_the_manual_can_be_read(settings: Settings) -> None:
+    settings.OUTBOUND_ALLOW = re.findall(r"^\| `([^`]+)` \| ", PAGE.partition("## Letting")[2], re.MULTILINE)
+    assert len(settings.OUTBOUND_ALLOW) == 5
+    assert run_checks(tags=["security"]) == []

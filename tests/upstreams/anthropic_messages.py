@@ -82,9 +82,9 @@ def _message(plan: Plan) -> dict[str, Any]:
     if plan.usage:
         read, _, cached, _ = plan.usage
         message["usage"] = {
-            "input_tokens": read - cached,
+            "input_tokens": read - cached - plan.cache_writes,
             "cache_read_input_tokens": cached,
-            "cache_creation_input_tokens": 0,
+            "cache_creation_input_tokens": plan.cache_writes,
             "output_tokens": 1,
         }
     return message

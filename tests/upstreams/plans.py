@@ -18,7 +18,8 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """One answer. `pieces` are text deltas; `usage` is (input, output, cached, reasoning) or None.
+    """One answer. `pieces` are text deltas; `usage` is (input, output, cached, reasoning) or None;
+    `cache_writes` of the input were put into a cache.
 
     A `status` other than 200 refuses: with `said` and `kind` in the protocol's own error object. `raw` replaces
     the whole body by bytes. `pause` is seconds before each piece; `hang_after`, `cut_after` and `error_after` are
@@ -33,6 +34,7 @@ class Plan:
     reasoning_field: str = "reasoning_content"
     tool_calls: tuple[ToolCall, ...] = ()
     usage: tuple[int, int, int, int] | None = (11, 3, 4, 2)
+    cache_writes: int = 0
     finish: str | None = "stop"
     done: bool = True
     status: int = 200

@@ -2,51 +2,39 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm import instances
 from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.types import Usage as Counts
 from chatcore.offload import offload
-from chatcore.realtime.hub import hub
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import claim_replies, sweep_stalled
-from conversations.follow import ReplyWatch
 from conversations.generation import Outcome, finish_reply
 from conversations.models import Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from conversations.titling import write_title
 from tests.factories import make_key_principal, make_model, make_principal
+from tests.replying import Script, ended
 from tests.usage.factories import PRICES
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-Script = list[dict[str, Any]]
-COUNTS = {"input_tokens": 1000, "output_tokens": 200, "cached_tokens": 400, "reasoning_tokens": 50}
-
-
-@pytest.fixture(autouse=True)
-def _scripted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCRIPTED_PROVIDER", "1")
-
-
-@pytest_asyncio.fixture
-async def runner() -> AsyncIterator[Runner]:
-    await hub.start()
-    runner = Runner()
-    await runner.start()
-    yield runner
-    await runner.stop(grace=0)
-    await hub.stop()
+COUNTS = {
+    "input_tokens": 1000,
+    "output_tokens": 200,
+    "cached_tokens": 400,
+    "reasoning_tokens": 50,
+    "cache_write_tokens": 80,
+}
 
 
 def scripted(script: Script, prices: dict[str, Any] | None = PRICES) -> Model:
@@ -62,17 +50,6 @@ def ask(model: Model, owner: Principal | None = None, text: str = "Tell me") -> 
     reply = actions.post_message(owner, conversation.id, text=text).reply
     assert reply
     return owner, reply
-
-
-async def ended(runner: Runner, reply: Message) -> Message:
-    watch = ReplyWatch(reply.conversation_id, reply.id)
-    await watch.open()
-    await runner.wake()
-    row = await watch.finished(20)
-    watch.close()
-    assert row
-    assert not row.is_running
-    return row
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -103,6 +80,7 @@ async def test_a_finished_reply_is_in_the_ledger_with_its_counts_price_and_times
     assert (row.input_tokens, row.output_tokens) == (1000, 200)
     assert (row.cached_tokens, row.reasoning_tokens, row.estimated) == (400, 50, False)
     assert row.cost == Decimal("0.0034"), "600 at 2, 400 at 0.50 and 200 at 10 a million"
+    assert row.cache_write_tokens == 80
     assert row.currency == "USD"
     assert row.prices == {
         "currency": "USD",

@@ -29,7 +29,7 @@ def price_of_answer(deployment: Deployment) -> Price | None:
     ).price
 
 
-PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"))
+PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"), Decimal("2.5"))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,9 @@ PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"))
         (Counts(0, 1_000_000), "10"),
         (Counts(1_000_000, 0, cached_tokens=400_000), "1.4"),
         (Counts(100, 0, cached_tokens=900), "0.00005"),
+        (Counts(1_000_000, 0, cache_write_tokens=400_000), "2.2"),
+        (Counts(1_000_000, 0, cached_tokens=400_000, cache_write_tokens=500_000), "1.65"),
+        (Counts(100, 0, cached_tokens=60, cache_write_tokens=900), "0.00013"),
         (Counts(0, 0), "0"),
         (Counts(None, 100), None),
         (Counts(100, None), None),
@@ -52,7 +55,7 @@ def test_a_cost_is_exact_or_unknown(counts: Counts | None, cost: str | None) -> 
 
 def test_cached_tokens_without_a_price_of_their_own_cost_what_others_do() -> None:
     price = Price("USD", Decimal(2), Decimal(10))
-    assert price.cost(Counts(1_000_000, 0, cached_tokens=500_000)) == 2
+    assert price.cost(Counts(1_000_000, 0, cached_tokens=500_000, cache_write_tokens=100_000)) == 2
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,17 @@ def table(answer: Any) -> list[dict[str, str]]:
 
 
 def test_a_row_says_what_is_known_and_null_where_nothing_is(owner: Principal) -> None:
-    make_usage(owner, cost=None, cached_tokens=None, first_token_ms=120)
+    make_usage(owner, cost=None, cached_tokens=None, cache_write_tokens=30, first_token_ms=120)
     (row,) = session_client(owner).get(LEDGER).json()["results"]
     assert (row["input_tokens"], row["cached_tokens"], row["first_token_ms"]) == (1000, None, 120)
     assert (row["cost"], row["currency"]) == (None, None)
+    (line,) = table(session_client(owner).get(LEDGER, {"format": "csv"}))
+    total = session_client(owner).get(SUMMARY).json()["total"]
+    assert (row["cache_write_tokens"], line["cache_write_tokens"], total["cache_write_tokens"]) == (
+        30,
+        "30",
+        30,
+    )
 
 
 def test_owners_and_admins_see_all_members_their_own_and_strangers_nothing(

@@ -33,6 +33,7 @@ def fill() -> Principal:
             cost=None if number % 4 == 0 else Decimal("0.0000000001") * number,
             currency="USD" if number % 3 else "EUR",
             input_tokens=None if number % 7 == 0 else number,
+            cache_write_tokens=number,
             outcome="failed" if number % 5 == 0 else "done",
         )
     return owner
@@ -40,7 +41,10 @@ def fill() -> Principal:
 
 def sums() -> tuple[object, ...]:
     whole = DailyUsage.objects.aggregate(
-        *(Sum(name) for name in ("calls", "failures", "input_tokens", "output_tokens", "cost")),
+        *(
+            Sum(name)
+            for name in ("calls", "failures", "input_tokens", "output_tokens", "cache_write_tokens", "cost")
+        ),
         Sum("unknown_cost_calls"),
     )
     return tuple(whole.values())
@@ -48,7 +52,9 @@ def sums() -> tuple[object, ...]:
 
 def ledger() -> tuple[object, ...]:
     rows = Usage.objects.all()
-    whole = rows.aggregate(Sum("input_tokens"), Sum("output_tokens"), Sum("cost")).values()
+    whole = rows.aggregate(
+        Sum("input_tokens"), Sum("output_tokens"), Sum("cache_write_tokens"), Sum("cost")
+    ).values()
     failures = rows.filter(outcome="failed").count()
     return (rows.count(), failures, *whole, rows.filter(cost=None).count())
 

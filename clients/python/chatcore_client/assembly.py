@@ -64,7 +64,7 @@ class Assembly:
         self.attempt = attempt
         self._pieces = {"text": [], "reasoning": []}
         self._lengths = {"text": 0, "reasoning": 0}
-        return Restarted(attempt)
+        return Restarted(attempt, str(self.reply_id or ""))
 
     def _add(self, part: str, offset: int, text: str) -> Iterator[Delta]:
         known = self._lengths[part]
@@ -76,10 +76,58 @@ class Assembly:
         self._pieces[part].append(fresh)
         self._lengths[part] += len(fresh)
         text, reasoning = (fresh, "") if part == "text" else ("", fresh)
-        yield Delta(text, reasoning, known, self.attempt)
+        yield Delta(text, reasoning, known, self.attempt, str(self.reply_id or ""))
 
     def _joined(self, part: str) -> str:
         pieces = self._pieces[part]
         if len(pieces) > 1:
             pieces[:] = ["".join(pieces)]
         return pieces[0] if pieces else ""
+
+
+class Assemblies:
+    """The replies that one stream brings: `expected` of them, known as they come to it."""
+
+    def __init__(self, first: Assembly | None = None, expected: int = 1) -> None:
+        self._expected = expected
+        self._first = first or Assembly()
+        self._ended: set[str] = set()
+        self._known = {self._first.reply_id: self._first} if self._first.reply_id else {}
+
+    @property
+    def first(self) -> Assembly:
+        """Of the model that was named first."""
+        return self.known[0] if self._known else self._first
+
+    @property
+    def known(self) -> list[Assembly]:
+        """In the order in which the models were named: ids rise."""
+        return [self._known[reply_id] for reply_id in sorted(self._known)]
+
+    @property
+    def unended(self) -> list[Assembly]:
+        return [one for one in self.known if one.reply_id not in self._ended]
+
+    @property
+    def are_known(self) -> bool:
+        return len(self._known) >= self._expected
+
+    @property
+    def have_ended(self) -> bool:
+        return self.are_known and self._ended >= self._known.keys()
+
+    def take(self, frame: Mapping[str, Any]) -> Iterator[Piece]:
+        """What the frame brings to the reply it is about."""
+        one = self._about(frame)
+        yield from one.take(frame)
+        if one.reply_id:
+            self._known.setdefault(one.reply_id, one)
+            if frame.get("type") in ENDINGS:
+                self._ended.add(one.reply_id)
+
+    def _about(self, frame: Mapping[str, Any]) -> Assembly:
+        data = frame.get("data")
+        named = data.get("message") if isinstance(data, dict) else None
+        if self._expected == 1 or not isinstance(named, str):
+            return self._first
+        return self._known.get(named) or Assembly(named)

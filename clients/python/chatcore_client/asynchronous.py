@@ -10,7 +10,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 import httpx2
 
 from chatcore_client import events, replies, resources
-from chatcore_client.assembly import Assembly, Piece
+from chatcore_client.assembly import Assemblies, Assembly, Piece
 from chatcore_client.connection import Address, Growing, Standing, Token
 from chatcore_client.errors import TransportFailed
 from chatcore_client.flow import (
@@ -110,11 +110,11 @@ class AsyncStream(Generic[T], AsyncIterator[T]):
 
 
 class AsyncReplyStream(Growing, AsyncStream[Piece]):
-    """A reply as it grows: `Delta` after `Delta`, and `Restarted` where it began anew."""
+    """A reply as it grows, or several: `Delta` after `Delta`, and `Restarted` where one began anew."""
 
-    def __init__(self, link: "AsyncLink", assembly: Assembly, opening: Request | None = None) -> None:
-        super().__init__(link, replies.follow(link.settings, assembly, opening))
-        self._assembly = assembly
+    def __init__(self, link: "AsyncLink", assemblies: Assemblies, opening: Request | None = None) -> None:
+        super().__init__(link, replies.follow(link.settings, assemblies, opening))
+        self._assemblies = assemblies
 
     async def finish(self) -> Message:
         """Go on to the end; the whole reply."""
@@ -201,7 +201,9 @@ def streamed(
 ) -> Callable[Concatenate[Any, P], AsyncReplyStream]:
     @wraps(question)
     def call(part: Part, /, *args: P.args, **kwargs: P.kwargs) -> AsyncReplyStream:
-        return AsyncReplyStream(part._link, Assembly(), question(*args, **kwargs))
+        opening = question(*args, **kwargs)
+        expected = len((opening.body or {}).get("models") or "1")
+        return AsyncReplyStream(part._link, Assemblies(expected=expected), opening)
 
     return call
 
@@ -229,11 +231,12 @@ class Replies(Part):
     stop = command(replies.stop)
     choose = command(replies.choose)
     retry = command(replies.retry)
+    continue_ = command(replies.continue_)
     regenerate = command(replies.regenerate)
 
     def follow(self, reply: str) -> AsyncReplyStream:
         """A reply that exists already, from its beginning to its end."""
-        return AsyncReplyStream(self._link, Assembly(reply))
+        return AsyncReplyStream(self._link, Assemblies(Assembly(reply)))
 
 
 class Models(Part):

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 import httpx2
 
 from chatcore_client import events, replies, resources
-from chatcore_client.assembly import Assembly, Piece
+from chatcore_client.assembly import Assemblies, Assembly, Piece
 from chatcore_client.connection import Address, Growing, Standing, Token
 from chatcore_client.errors import TransportFailed
 from chatcore_client.flow import (
@@ -103,11 +103,11 @@ class Stream(Generic[T], Iterator[T]):
 
 
 class ReplyStream(Growing, Stream[Piece]):
-    """A reply as it grows: `Delta` after `Delta`, and `Restarted` where it began anew."""
+    """A reply as it grows, or several: `Delta` after `Delta`, and `Restarted` where one began anew."""
 
-    def __init__(self, link: "Link", assembly: Assembly, opening: Request | None = None) -> None:
-        super().__init__(link, replies.follow(link.settings, assembly, opening))
-        self._assembly = assembly
+    def __init__(self, link: "Link", assemblies: Assemblies, opening: Request | None = None) -> None:
+        super().__init__(link, replies.follow(link.settings, assemblies, opening))
+        self._assemblies = assemblies
 
     def finish(self) -> Message:
         """Go on to the end; the whole reply."""
@@ -189,7 +189,9 @@ def streamed(
 ) -> Callable[Concatenate[Any, P], ReplyStream]:
     @wraps(question)
     def call(part: Part, /, *args: P.args, **kwargs: P.kwargs) -> ReplyStream:
-        return ReplyStream(part._link, Assembly(), question(*args, **kwargs))
+        opening = question(*args, **kwargs)
+        expected = len((opening.body or {}).get("models") or "1")
+        return ReplyStream(part._link, Assemblies(expected=expected), opening)
 
     return call
 
@@ -217,11 +219,12 @@ class Replies(Part):
     stop = command(replies.stop)
     choose = command(replies.choose)
     retry = command(replies.retry)
+    continue_ = command(replies.continue_)
     regenerate = command(replies.regenerate)
 
     def follow(self, reply: str) -> ReplyStream:
         """A reply that exists already, from its beginning to its end."""
-        return ReplyStream(self._link, Assembly(reply))
+        return ReplyStream(self._link, Assemblies(Assembly(reply)))
 
 
 class Models(Part):

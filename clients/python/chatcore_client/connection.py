@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from chatcore_client.assembly import Assembly
+from chatcore_client.assembly import Assemblies, Assembly
 from chatcore_client.errors import NotConnected, TransportFailed
 from chatcore_client.events import Log
 from chatcore_client.flow import Answer, Request, Settings
@@ -68,9 +68,18 @@ class Address:
 
 
 class Growing:
-    """What is known of a streamed reply so far."""
+    """What is known of a streamed reply so far; of several, the first model's."""
 
-    _assembly: Assembly
+    _assemblies: Assemblies
+
+    @property
+    def _assembly(self) -> Assembly:
+        return self._assemblies.first
+
+    @property
+    def replies(self) -> tuple[Message, ...]:
+        """Every whole reply, in the order in which the models were named, once the stream has ended."""
+        return tuple(one.reply for one in self._assemblies.known if one.reply)
 
     @property
     def id(self) -> str | None:

@@ -68,6 +68,7 @@ class Usage(Record):
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
     estimated: bool = False
 
 
@@ -91,6 +92,7 @@ class Message(Record):
     text: str
     status: str
     created_at: datetime = field(metadata=_TIME)
+    attachments: tuple[Mapping[str, Any], ...] = field(metadata=_as(tuple), default=())
     client_id: str | None = None
     model: str | None = None
     reasoning: str = ""
@@ -192,6 +194,7 @@ class Delta:
     reasoning: str
     offset: int
     attempt: int
+    reply: str = field(default="", compare=False)  # its id
 
 
 @dataclass(frozen=True)
@@ -199,3 +202,4 @@ class Restarted:
     """What was said so far is void: the reply begins anew, with an empty text."""
 
     attempt: int
+    reply: str = field(default="", compare=False)  # its id

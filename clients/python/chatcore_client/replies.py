@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chatcore_client.assembly import ENDINGS, Assembly, Piece
+from chatcore_client.assembly import Assemblies, Piece
 from chatcore_client.errors import ChatcoreError, TransportFailed
 from chatcore_client.flow import (
     Emit,
@@ -64,12 +64,17 @@ def question(
     content: str,
     *,
     model: str | Left | None = UNSET,
+    models: Sequence[str] | Left = UNSET,
     parent: str | Left | None = UNSET,
     params: Mapping[str, Any] | Left = UNSET,
     client_id: str | None = None,
 ) -> Request:
-    """A message that wants a reply, to be streamed."""
-    return _question(conversation, content, client_id, given(model=model, parent=parent, params=params))
+    """A message that wants a reply, to be streamed; with `models`, two to four, a reply of each of them.
+
+    `piece.reply` is the id of the reply that a piece is of.
+    """
+    fields = given(model=model, models=models, parent=parent, params=params)
+    return _question(conversation, content, client_id, fields)
 
 
 def edit(
@@ -78,10 +83,14 @@ def edit(
     content: str,
     *,
     model: str | Left | None = UNSET,
+    models: Sequence[str] | Left = UNSET,
     wait: float | None = None,
 ) -> Flow[Asked]:
-    """Say it differently: a new message beside the old one, with a reply to it. Both branches stay."""
-    body = {"content": content} | given(model=model)
+    """Say it differently: a new message beside the old one, with a reply to it. Both branches stay.
+
+    What several models answered is answered by the same ones again, unless others are named.
+    """
+    body = {"content": content} | given(model=model, models=models)
     return (yield from _again(settings, path("messages", message, "edit"), body, wait))
 
 
@@ -97,6 +106,13 @@ def retry(
 ) -> Flow[Asked]:
     """Make a failed or stopped reply anew, in its own place."""
     return (yield from _again(settings, path("replies", reply, "retry"), given(model=model), wait))
+
+
+def continue_(
+    settings: Settings, reply: str, *, model: str | Left | None = UNSET, wait: float | None = None
+) -> Flow[Asked]:
+    """Continue a reply that failed, was stopped or reached the length limit: what it said stays."""
+    return (yield from _again(settings, path("replies", reply, "continue"), given(model=model), wait))
 
 
 def stop(settings: Settings, reply: str) -> Flow[Message]:
@@ -125,36 +141,37 @@ def wait_for(settings: Settings, reply: str, seconds: float = math.inf) -> Flow[
         yield Sleep(min(max(LOOK_FIRST, passed / 10), LOOK_LAST, seconds - passed))
 
 
-def follow(settings: Settings, assembly: Assembly, opening: Request | None = None) -> Listing[Piece]:
-    """The reply as it grows, to its end, over as many connections as that takes; `opening` asks for it.
+def follow(settings: Settings, replies: Assemblies, opening: Request | None = None) -> Listing[Piece]:
+    """The replies as they grow, to their ends, over as many connections as that takes; `opening` asks for them.
 
     What was known before a connection was cut is not said again: the next one begins with all there is.
     """
     failures = 0
-    while True:
+    while not replies.have_ended:
         parser = Parser()
         request = opening
-        if request is None or assembly.reply_id:
-            request = Request("GET", path("replies", str(assembly.reply_id), "events"))
+        if request is None or replies.are_known:
+            request = Request("GET", path("replies", str(replies.unended[0].reply_id), "events"))
         try:
             yield from open_stream(request)
-            while chunk := (yield Read()):
+            left = replies.unended if request is not opening else None
+            while not replies.have_ended and (left is None or left[:1] == replies.unended[:1]):
+                chunk = yield Read()
+                if not chunk:
+                    raise TransportFailed("The stream ended before the reply did.")
                 for event in parser.feed(chunk):
-                    frame = frame_of(event)
-                    for piece in assembly.take(frame):
+                    for piece in replies.take(frame_of(event)):
                         yield Emit(piece)
                     failures = 0
-                    if frame.get("type") in ENDINGS and assembly.reply_id:
-                        yield Shut()
-                        reply = yield from get_message(settings, assembly.reply_id)
-                        for piece in assembly.finish(reply):
-                            yield Emit(piece)
-                        return
-            raise TransportFailed("The stream ended before the reply did.")
+            yield Shut()
         except ChatcoreError as error:
             yield Shut()
             failures += 1
             yield from pause(settings, failures, curable(error))
+    for one in replies.known:
+        reply = yield from get_message(settings, str(one.reply_id))
+        for piece in one.finish(reply):
+            yield Emit(piece)
 
 
 def _question(conversation: str, content: str, client_id: str | None, fields: Mapping[str, Any]) -> Request:

@@ -13,12 +13,26 @@ from conversations.models import Message
 from tests.conversations.pages.browsing import HTMX, address, ask, page_of, signed_in, text
 from tests.factories import make_conversation, make_key_principal, make_principal, make_reply
 
-CONVERSATION_PAGES = ("chat", "chat_bar", "conversation_row", "conversation_options", "messages")
-CONVERSATION_FORMS = ("rename_conversation", "delete_conversation")
+CONVERSATION_PAGES = (
+    "chat",
+    "chat_bar",
+    "conversation_row",
+    "conversation_options",
+    "messages",
+    "parameters_mark",
+)
+CONVERSATION_FORMS = ("rename_conversation", "delete_conversation", "parameters")
 CONVERSATION_POSTS = ("chat", "pin", "unpin", "archive", "unarchive", "choose_model", *CONVERSATION_FORMS)
 MESSAGE_PAGES = ("message", "message_text")
 MESSAGE_FORMS = ("edit_message", "regenerate_reply", "delete_message")
-MESSAGE_POSTS = ("retry_reply", "stop_reply", "choose_reply", "choose_branch", *MESSAGE_FORMS)
+MESSAGE_POSTS = (
+    "retry_reply",
+    "continue_reply",
+    "stop_reply",
+    "choose_reply",
+    "choose_branch",
+    *MESSAGE_FORMS,
+)
 
 
 def test_nobody_reaches_another_persons_conversation(owner: Principal, browser: Client) -> None:

@@ -1,11 +1,13 @@
 """What is done on the pages works as plain forms, without scripts."""
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from chatcore.accounts.principals import Principal
 from conversations import actions
 from conversations.models import Conversation, Member, Message
+from tests.conversations.files import picture
 from tests.conversations.pages.browsing import HTMX, address, ask, page_of, text
 from tests.factories import make_conversation
 
@@ -140,3 +142,33 @@ def test_htmx_hears_of_changes_as_the_live_connection_tells_them(owner: Principa
     assert '"live:conversation.updated"' in news
     assert str(conversation.id) in news
     assert reverse("unarchive", args=[conversation.id]) in news, "an undo goes with it"
+
+
+def test_a_file_goes_with_the_form_that_sends_the_message(owner: Principal, browser: Client) -> None:
+    conversation = make_conversation(owner)
+    picked = SimpleUploadedFile("plan.md", b"# Plan"), SimpleUploadedFile("dot.png", picture())
+
+    browser.post(page_of(conversation), {"content": "Look", "files": picked})
+
+    page = text(browser.get(page_of(conversation)))
+    assert 'download="plan.md"' in page
+    assert 'alt="dot.png" width="40" height="20"' in page
+    refused = browser.post(
+        page_of(conversation), {"content": "Look", "files": SimpleUploadedFile("a.txt", b"")}
+    )
+    assert refused.status_code == 422
+    assert Message.objects.filter(author="user").count() == 1
+
+
+def test_an_edited_message_shows_its_files_again(owner: Principal, browser: Client) -> None:
+    conversation = make_conversation(owner)
+    browser.post(
+        page_of(conversation), {"content": "Look", "files": SimpleUploadedFile("plan.md", b"# Plan")}
+    )
+    question = Message.objects.get(author="user")
+
+    browser.post(address("edit_message", question), {"content": "Look again"})
+
+    page = text(browser.get(page_of(conversation)))
+    assert "Look again" in page
+    assert page.count('download="plan.md"') == 1

@@ -125,11 +125,25 @@ def test_the_answer_to_sending_is_what_a_reload_shows(owner: Principal, browser:
         ({"status": "failed", "error": None}, "could not be finished"),
         ({"text": ""}, "The answer is empty."),
         ({"finish_reason": "length"}, "length limit"),
+        ({"finish_reason": "length"}, "/continue/"),
+        ({"status": "stopped", "text": "Half"}, "/continue/"),
+        ({"status": "failed", "text": "Half", "error": None}, "/continue/"),
         ({"finish_reason": "content_filter"}, "content filter"),
         ({"usage": {"output_tokens": 1204}}, "1,204 tokens"),
         ({"usage": {"output_tokens": 12, "estimated": True}}, "≈ 12 tokens"),
         (
             {"route": [{"provider": "A", "outcome": "timeout"}, {"provider": "B", "outcome": "answered"}]},
+            "answered by B after A was unavailable",
+        ),
+        (
+            {
+                "model_name": "large",
+                "model_label": "Large",
+                "route": [
+                    {"provider": "A", "model": "large", "outcome": "timeout"},
+                    {"provider": "B", "model": "large", "outcome": "answered"},
+                ],
+            },
             "answered by B after A was unavailable",
         ),
         (

@@ -1,7 +1,6 @@
-"""Staff pages of the registry. A provider's key goes in and never comes out again."""
+"""Staff pages of providers. A provider's key goes in and never comes out again."""
 
 import uuid
-from statistics import median
 from typing import Any
 
 from django import forms
@@ -12,16 +11,19 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
-from chatcore.llm import breakers, candidates, listing, model_facts
-from chatcore.llm.actions import add_models, make_default
+from chatcore.admin_pages import SHORT_JSON
+from chatcore.llm import listing, model_facts
+from chatcore.llm.actions import add_models
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.kinds import kinds
-from chatcore.llm.models import FROM_ENVIRONMENT, Deployment, Fallback, Model, Provider
+from chatcore.llm.models import FROM_ENVIRONMENT, Provider
+from chatcore.llm.providers import Provider as ProviderClass
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.refresh import Refreshed, refresh
 from chatcore.llm.services import SERVICES
-from chatcore.llm.traffic import DeploymentHealth
 from chatcore.security.fields import Unreadable
 
 LIST_TIMEOUT = 40.0
@@ -30,8 +32,8 @@ LIST_TIMEOUT = 40.0
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     service = forms.ChoiceField(
         required=False,
-        choices=[("", "another"), *((each.name, each.label) for each in SERVICES.values())],
-        help_text="Fills in kind, address and options, where the address is empty.",
+        choices=[("", "another: see below"), *((each.name, each.label) for each in SERVICES.values())],
+        help_text="Knows its address: most services want nothing more than a key.",
     )
     kind = forms.ChoiceField(required=False)
     new_credential = forms.CharField(
@@ -50,9 +52,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         known = kinds()
         self.fields["kind"].choices = [(name, each.LABEL) for name, each in known.items()]  # type: ignore[attr-defined]
-        self.fields["options"].help_text = " · ".join(
-            f"{each.LABEL}: {', '.join(f'{option} ({what})' for option, what in each.OPTIONS.items())}"
-            for each in known.values()
+        self.fields["options"].help_text = format_html_join(
+            "", "<strong>{}</strong><ul>{}</ul>", ((each.LABEL, _options_of(each)) for each in known.values())
         )
 
     def clean(self) -> dict[str, Any]:
@@ -70,6 +71,10 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         return given
 
 
+def _options_of(kind: type[ProviderClass]) -> SafeString:
+    return format_html_join("", "<li><code>{}</code>: {}</li>", kind.OPTIONS.items())
+
+
 @admin.register(Provider)
 class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = ProviderForm
@@ -79,7 +84,11 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "base_url")
     show_full_result_count = False
     autocomplete_fields = ("workspace",)
-    fields = ("name", "service", "kind", "base_url", "new_credential", "options", "workspace", "enabled")
+    fieldsets = (
+        (None, {"fields": ("name", "service", "base_url", "new_credential", "workspace", "enabled")}),
+        ("Of which kind, where the service is another", {"fields": ("kind", "options")}),
+    )
+    formfield_overrides = SHORT_JSON
     actions = ("choose_models", "refresh_models")
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:
@@ -174,130 +183,3 @@ def _listed(provider: Provider) -> tuple[list[str], str]:
         return [], f"{error.words} ({error})"
     except Unreadable as error:
         return [], error.detail
-
-
-class DeploymentInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = Deployment
-    extra = 0
-    autocomplete_fields = ("provider",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return _without_credentials(super().get_queryset(request))
-
-
-class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = Fallback
-    fk_name = "model"
-    extra = 0
-    autocomplete_fields = ("to",)
-
-
-@admin.register(Model)
-class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("label", "name", "workspace", "context_window", "enabled", "is_default")
-    list_filter = ("enabled", "is_default")
-    list_select_related = ("workspace",)
-    search_fields = ("label", "name")
-    show_full_result_count = False
-    autocomplete_fields = ("workspace",)
-    # One model is the default: it is moved by the action, not ticked twice.
-    exclude = ("is_default",)
-    inlines = (DeploymentInline, FallbackInline)
-    actions = ("make_default",)
-
-    @admin.action(description="Make the default")
-    def make_default(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:
-        chosen = list(queryset[:2])
-        if len(chosen) != 1:
-            self.message_user(request, "Choose one model.", messages.WARNING)
-            return
-        make_default(chosen[0])
-        self.message_user(request, f"{chosen[0]} answers where nothing else is chosen.")
-
-
-@admin.register(Deployment)
-class DeploymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = (
-        "upstream_name",
-        "model",
-        "provider",
-        "priority",
-        "weight",
-        "enabled",
-        "breaker",
-        "vanished_at",
-    )
-    list_filter = ("enabled", ("vanished_at", admin.EmptyFieldListFilter), "provider")
-    list_editable = ("priority", "weight", "enabled")
-    search_fields = ("upstream_name", "model__name", "provider__name")
-    show_full_result_count = False
-    autocomplete_fields = ("model", "provider")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
-        return _without_credentials(super().get_queryset(request)).select_related("health")
-
-    @admin.display(ordering="health__open_until")
-    def breaker(self, deployment: Deployment) -> str:
-        health = candidates.health_of(deployment)
-        return breakers.state_of(health) if health else "closed"
-
-
-@admin.register(DeploymentHealth)
-class DeploymentHealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """To be read; the one thing to do is to close breakers."""
-
-    list_display = ("deployment", "state", "reason", "failures", "failed_at", "open_until", "first_token")
-    list_filter = (("open_until", admin.EmptyFieldListFilter), "code")
-    search_fields = ("deployment__upstream_name", "deployment__model__name", "deployment__provider__name")
-    show_full_result_count = False
-    ordering = ("open_until", "-failed_at")
-    fields = (
-        "deployment",
-        "state",
-        "code",
-        "detail",
-        "failures",
-        "failed_at",
-        "opened_at",
-        "open_until",
-        "probing_until",
-        "first_token",
-    )
-    readonly_fields = fields
-    actions = ("close_breakers",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[DeploymentHealth]:
-        healths: QuerySet[DeploymentHealth] = super().get_queryset(request)
-        related = healths.select_related("deployment__model", "deployment__provider")
-        return related.defer("deployment__provider__credential")
-
-    @admin.display(ordering="open_until")
-    def state(self, health: DeploymentHealth) -> str:
-        return breakers.state_of(health)
-
-    @admin.display(ordering="code")
-    def reason(self, health: DeploymentHealth) -> str:
-        return f"{health.code}: {health.detail}" if health.detail else health.code
-
-    @admin.display(description="first token (median)")
-    def first_token(self, health: DeploymentHealth) -> str:
-        return f"{median(health.latencies):.2f} s" if health.latencies else "not measured"
-
-    @admin.action(description="Close the breaker", permissions=["change"])
-    def close_breakers(self, request: HttpRequest, queryset: QuerySet[DeploymentHealth]) -> None:
-        closed = breakers.close(queryset)
-        self.message_user(request, f"{closed} closed: these deployments are asked again.")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: DeploymentHealth | None = None,  # noqa: ARG002
-    ) -> bool:
-        return False
-
-
-def _without_credentials(deployments: QuerySet[Deployment]) -> QuerySet[Deployment]:
-    return deployments.select_related("model", "provider").defer("provider__credential")

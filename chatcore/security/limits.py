@@ -1,0 +1,148 @@
+"""Rate limits: what a request costs, who pays for it, and what its answer says of it (RateLimit header fields,
+draft-ietf-httpapi-ratelimit-headers-10).
+
+An integration pays once for all its keys, a person for all their sessions and tokens, and the workspace pays along.
+Credentials that do not hold are paid for by the address they come from.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from chatcore.errors import Invalid, TooMany, Unavailable
+from chatcore.offload import offload
+from chatcore.security import windows
+from chatcore.security.addresses import client_address
+from chatcore.security.windows import Standing, StoreDown, Window
+
+if TYPE_CHECKING:
+    from chatcore.accounts.principals import Principal
+
+BURST_SECONDS = 5
+RATES = "chatcore.rates"  # in a request's META: what was charged for it
+
+Rates = dict[str, Standing]
+
+
+class CostTooHigh(Invalid):
+    """This asks for more at once than may be asked for in a whole minute. Split it."""
+
+    code = "cost_too_high"
+
+
+def charge(principal: "Principal", cost: int = 1, *, conversation: uuid.UUID | None = None) -> None:
+    """Take `cost` requests from every window of the principal, or none. The doors charge 1 for every request.
+
+    With `conversation`, one message in it is counted too. Raises TooMany, whose `retry_after` is never too early.
+    Asks Redis where it is configured: not for the event loop. Without Redis each process counts for itself.
+    """
+    wanted = _windows_of(principal)
+    _refuse_hopeless(wanted, cost)
+    now = time.time()
+
+    def take(counters: windows.Counters) -> list[Standing]:
+        standings = counters.take(wanted, cost, now)
+        if conversation is not None and settings.RATE_LIMIT_CONVERSATION and not _refusing(standings):
+            burst = Window("conversation", str(conversation), settings.RATE_LIMIT_CONVERSATION, BURST_SECONDS)
+            if wait := counters.take_moving(burst, now):
+                counters.give_back(wanted, cost, now)
+                detail = f"One conversation takes {burst.quota} messages in {burst.seconds} seconds."
+                raise TooMany(detail, retry_after=wait)
+        return standings
+
+    try:
+        standings = windows.ask(take)
+    except StoreDown:
+        standings = take(windows.local())
+    principal.rates.update({standing.window.name: standing for standing in standings})
+    _refuse(standings)
+
+
+async def charge_live(principal: "Principal") -> None:
+    """`charge` for who stands on the event loop."""
+    if windows.is_local():
+        charge(principal)
+    else:
+        await offload(charge, principal)
+
+
+def charge_address(address: str) -> Rates:
+    """Count credentials that did not hold. Raises TooMany for too many, Unavailable where nobody can count them."""
+    window = _window_of_address(address)
+    if not window.quota:
+        return {}
+    now = time.time()
+    try:
+        standings = windows.ask(lambda counters: counters.take([window], 1, now))
+    except StoreDown:
+        raise Unavailable(
+            "Keys that are not known cannot be refused safely now. Try again shortly."
+        ) from None
+    if not windows.is_local():
+        windows.local().take([window], 1, now)
+    _refuse(standings)
+    return {window.name: standings[0]}
+
+
+def left_to(address: str) -> Rates:
+    """What this process knows of the address. Waits for nobody."""
+    window = _window_of_address(address)
+    return {window.name: windows.local().left(window, time.time())} if window.quota else {}
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's, behind the trusted proxies; "" where nobody knows."""
+    return client_address(request.META.get("REMOTE_ADDR") or "", request.headers.get("X-Forwarded-For", ""))
+
+
+def headers_of(rates: Mapping[str, Standing]) -> dict[str, str]:
+    """RateLimit-Policy and RateLimit: Structured Field lists (RFC 9651) with an item for each window."""
+    if not rates:
+        return {}
+    found = rates.values()
+    policy = (f'"{each.window.name}";q={each.window.quota};w={each.window.seconds}' for each in found)
+    standing = (f'"{each.window.name}";r={each.remaining};t={each.resets_in}' for each in found)
+    return {"RateLimit-Policy": ", ".join(policy), "RateLimit": ", ".join(standing)}
+
+
+def headers_for(request: HttpRequest) -> dict[str, str]:
+    """Those of the answer to this request, whoever refused it."""
+    return headers_of(request.META.get(RATES) or left_to(address_of(request)))
+
+
+def _windows_of(principal: "Principal") -> list[Window]:
+    if principal.integration is not None:
+        own = principal.integration.constraints.get("requests_per_minute")
+        payer = Window("integration", str(principal.integration.id), own or settings.RATE_LIMIT_KEY)
+    else:
+        payer = Window("user", str(principal.user and principal.user.id), settings.RATE_LIMIT_KEY)
+    whole = Window("workspace", str(principal.workspace.id), settings.RATE_LIMIT_WORKSPACE)
+    return [window for window in (payer, whole) if window.quota]
+
+
+def _window_of_address(address: str) -> Window:
+    return Window("address", address, settings.RATE_LIMIT_ADDRESS)
+
+
+def _refuse_hopeless(wanted: Iterable[Window], cost: int) -> None:
+    for window in wanted:
+        if cost > window.quota:
+            raise CostTooHigh(
+                f"This costs {cost} requests, and the {window.name} has {window.quota} a minute."
+            )
+
+
+def _refusing(standings: Iterable[Standing]) -> list[Standing]:
+    return [standing for standing in standings if standing.refused]
+
+
+def _refuse(standings: Iterable[Standing]) -> None:
+    if refusing := _refusing(standings):
+        longest = max(refusing, key=lambda standing: standing.resets_in)
+        window = longest.window
+        detail = f"The {window.name} has {window.quota} requests in {window.seconds} seconds, and they are used up."
+        raise TooMany(detail, retry_after=longest.resets_in)

@@ -1,0 +1,90 @@
+"""Replies made by a real runner in the test's event loop, and somebody who watches them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from chatcore.llm import line
+from chatcore.realtime.hub import hub
+from conversations.follow import ReplyWatch
+from conversations.models import Message
+from conversations.runner import Runner
+
+Script = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models may play scripts: see chatcore.llm.scripted."""
+    monkeypatch.setenv("SCRIPTED_PROVIDER", "1")
+
+
+@pytest_asyncio.fixture
+async def runner() -> AsyncIterator[Runner]:
+    await hub.start()
+    runner = Runner()
+    await runner.start()
+    yield runner
+    await runner.stop(grace=0)
+    await line.close()
+    await hub.stop()
+
+
+async def ended(runner: Runner, reply: Message) -> Message:
+    """The reply once it has been made."""
+    watch = ReplyWatch(reply.conversation_id, reply.id)
+    await watch.open()
+    await runner.wake()
+    row = await watch.finished(20)
+    watch.close()
+    assert row
+    assert not row.is_running
+    return row
+
+
+class Watching:
+    """Follows a reply as an API client does: puts the deltas of the newest attempt together."""
+
+    def __init__(self, reply: Message) -> None:
+        self.frames: list[dict[str, Any]] = []
+        self.text = ""
+        self.attempt = 0
+        self._watch = ReplyWatch(reply.conversation_id, reply.id)
+        self._ended = asyncio.Event()
+
+    async def follow(self) -> "Watching":
+        await self._watch.open()
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def ended(self) -> "Watching":
+        async with asyncio.timeout(20):
+            await self._task
+        return self
+
+    async def saw(self, kind: str, **data: Any) -> None:
+        async with asyncio.timeout(20):
+            while not any(
+                frame["type"] == kind and data.items() <= frame["data"].items() for frame in self.frames
+            ):
+                await asyncio.sleep(0.01)
+
+    async def _read(self) -> None:
+        async for frame in self._watch.frames():
+            if frame is None:
+                continue
+            self.frames.append(frame)
+            data = frame["data"]
+            if data.get("attempt", 0) > self.attempt:
+                self.attempt, self.text = data["attempt"], ""
+            if frame["type"] == "reply.delta":
+                assert (data["attempt"], data["offset"]) == (self.attempt, len(self.text))
+                self.text += data["text"]
+        self._watch.close()
+
+    @property
+    def positions(self) -> list[int]:
+        return [frame["data"]["position"] for frame in self.frames if frame["type"] == "reply.waiting"]

@@ -74,8 +74,8 @@ def session_client(owner: Principal, **options: Any) -> Client:
 
 
 class Place(SimpleNamespace):
-    """What the addresses name, PLACES: among it a conversation with a question in it that came from outside, a reply
-    to that which failed, and one that is compared with another.
+    """What the addresses name, PLACES: among it a conversation with a question in it, a reply to that which failed, and
+    one that is compared with another.
     """
 
     @property

@@ -28,8 +28,9 @@ FILL = f"""
 from chatcore.accounts.models import User
 User.objects.filter(email={EMAIL!r}).update(name="Nora")
 from bench.sample import fill
+from bench.sample_webhooks import fill_webhooks
 import json
-print(json.dumps(fill({EMAIL!r})))
+print(json.dumps(fill({EMAIL!r}) | fill_webhooks({EMAIL!r})))
 """
 
 Act = Callable[[Page], None]
@@ -153,6 +154,10 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("integrations", "/workspace/integrations/", None),
     ("integration", "/workspace/integrations/", key),
     ("integration-form", "/workspace/integrations/add/", unfolded),
+    ("webhooks", "/workspace/webhooks/", None),
+    ("webhook", "webhook", None),
+    ("delivery", "delivery", whole),
+    ("webhook-form", "/workspace/webhooks/add/", None),
     ("missing", "/no/such/page/", None),
     ("password", "/accounts/password/change/", None),
     ("second-factor", "/accounts/2fa/", None),

@@ -36,6 +36,9 @@ from external import rest as external_rest
 from external.authenticators import rest as authenticators
 from external.identities import rest as identities
 from external.schedules import rest as schedules
+from external.sources import rest as sources
+from external.webhooks import live as webhooks_live
+from external.webhooks import rest as webhooks
 
 PREFIX = "/api/v1/"
 
@@ -68,6 +71,7 @@ live.add_router("", conversations_live.router)
 live.add_router("", realtime_live.router)
 live.add_router("", llm_live.router)
 live.add_router("", external_live.router)
+live.add_router("", webhooks_live.router)
 
 
 @live.exception_handler(ValidationError)
@@ -151,8 +155,12 @@ resources: list[URLPattern] = [
     *_kept("identities", identities.IdentityViewSet),
     *_kept("schedules", schedules.ScheduleViewSet),
     path("schedules/<uuid:id>/runs/", schedules.ScheduleRunViewSet.as_view({"get": "list"})),
+    *_kept("sources", sources.SourceViewSet),
     path("intake/messages/<uuid:id>/", external_rest.IntakeMessageViewSet.as_view({"get": "retrieve"})),
     *_kept("authenticators", authenticators.AuthenticatorViewSet),
+    *_kept("webhooks", webhooks.WebhookViewSet),
+    path("webhooks/<uuid:id>/deliveries/", webhooks.DeliveryViewSet.as_view({"get": "list"})),
+    path("deliveries/<uuid:id>/", webhooks.DeliveryViewSet.as_view({"get": "retrieve"})),
     path("", missing),
 ]
 
@@ -206,10 +214,14 @@ TAGS = {
     "usage": "The ledger: every call of a model, what it took and what it cost, as rows and as sums.",
     "integrations": "Outside systems with identities of their own: what they may do, what they are held to, "
     "their keys.",
+    "sources": "The addresses at which vendors post: Twilio, Slack, or what signs JSON. Their secrets go in and never "
+    "come out again.",
     "budgets": "How much may be used in a day or a month. What is over it is refused with `budget_exceeded`.",
     "authenticators": "Ways in which integrations prove who they are besides keys: signed requests, tokens of others.",
     "identities": "Telephone numbers, e-mail addresses and chat ids, and the users whose messages come from there.",
     "schedules": "Messages that an integration posts by the clock, and what became of them.",
+    "webhooks": "Addresses that are told what happens, signed and at least once. See docs/webhooks.md.",
+    "deliveries": "What is on its way to webhooks, was delivered, or was given up, with every attempt.",
 }
 DESCRIPTION = """Conversations that people, outside systems and AI agents share.
 

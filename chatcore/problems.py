@@ -25,7 +25,7 @@ from chatcore.security import limits
 
 log = logging.getLogger(__name__)
 
-API_PREFIXES = ("/api/", "/v1/")
+API_PREFIXES = ("/api/", "/in/", "/v1/")
 PROBLEM_TYPE = "application/problem+json"
 AUTH_PREFIX = "/api/v1/auth/"
 NAMED_PROBLEMS = 20  # what is wrong with one body, at most: an answer must not outgrow its request

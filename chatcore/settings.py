@@ -254,6 +254,9 @@ MODEL_WAIT_TIMEOUT = env.decimal("MODEL_WAIT_TIMEOUT", 600)
 MODEL_BREAKER_SECONDS = env.decimal("MODEL_BREAKER_SECONDS", 30)
 MODEL_BREAKER_LONGEST = env.decimal("MODEL_BREAKER_LONGEST", 300)
 
+# --- Webhooks ------------------------------------------------------------------------------------------------
+WEBHOOK_CONCURRENCY = env.integer("WEBHOOK_CONCURRENCY", 200)
+
 # --- Language, time, files -----------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("chatcore.accounts.urls")),
     path("", include("chatcore.accounts.integrations.urls")),
     path("", include("chatcore.usage.urls")),
+    path("", include("external.webhooks.urls")),
     path("api/docs", api.docs, name="api_docs"),
     path("api/docs/errors", api.error_pages, name="api_errors"),
     path("api/v1/openapi.json", api.openapi, name="openapi"),
@@ -21,6 +22,7 @@ urlpatterns = [
     path("api/v1/", include(api.resources)),
     path("api/v1/", api.live.urls),
     path("api/<path:missing>", api.missing),
+    path("", include("external.urls")),
     path("", include("conversations.urls")),
 ]
 

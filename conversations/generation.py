@@ -19,6 +19,7 @@ from chatcore.realtime.catalogue import EventBody
 from conversations import events
 from conversations.actions.receipts import count_unread
 from conversations.claims import announce_replies, restart_reply
+from conversations.endings import tell_completed
 from conversations.enqueue import enqueue_title, wake_followers
 from conversations.ledger import record_reply, tokens_of
 from conversations.models import Conversation, Message
@@ -168,6 +169,8 @@ def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, An
         if drafts.exists():
             enqueue_title(claim.conversation_id)
     record_reply(stream, outcome.status, (outcome.error or {}).get("code", ""), route)
+    if outcome.status == Message.Status.DONE:
+        tell_completed(claim.id)
     return True
 
 

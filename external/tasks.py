@@ -1,10 +1,11 @@
-"""Jobs of external messages."""
+"""Jobs of external messages, which Procrastinate finds here."""
 
 from django.utils import timezone
 
 from chatcore.jobs import Retry, app
 from chatcore.offload import offload
 from external import housekeeping
+from external.sources import jobs as _sources  # noqa: F401 (its tasks register themselves)
 
 
 @app.periodic(cron="23 * * * *")

@@ -20,8 +20,9 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.realtime.handover import PLACE
 from chatcore.usage.models import Budget
 from conversations.models import Conversation, Message
-from external.models import Authenticator, Identity, IntakeMessage, Schedule
+from external.models import Authenticator, Identity, IntakeMessage, Schedule, Source
 from external.schedules import actions as schedules
+from tests.external.factories import make_delivery, make_webhook
 from tests.factories import (
     make_attachment,
     make_comparison,
@@ -97,6 +98,9 @@ PLACES = (
     "schedule",
     "clock",
     "upload",
+    "webhook",
+    "delivery",
+    "source",
 )
 NOWHERE = {name: str(uuid.uuid4()) for name in PLACES}
 
@@ -123,6 +127,9 @@ def make_place(owner: Principal) -> Place:
     )
     origin = {"integration": schedule.integration, "source": "api", "strategy": "mapped"}
     IntakeMessage.objects.create(message=message, **origin)
+    delivery = make_delivery(make_webhook(owner), message=message.id, conversation=conversation.id)
+    mapped = {"adapter": "generic", "settings": {"proof": "key", "map": {"content": "$.text"}}}
+    source, _ = Source.objects.get_or_create(integration=integration, name="Own", defaults=mapped)
     return Place(
         conversation=conversation,
         message=message,
@@ -141,6 +148,9 @@ def make_place(owner: Principal) -> Place:
         clock=schedule.integration,
         attachment=make_attachment(owner, message=message),
         upload=make_attachment(owner),
+        webhook=delivery.webhook,
+        delivery=delivery,
+        source=source,
     )
 
 
@@ -280,6 +290,36 @@ ROUTES = {
     "read_budget": Route("GET", "budgets/<budget>/"),
     "change_budget": Route("PATCH", "budgets/<budget>/", body={"limit": 5}),
     "remove_budget": Route("DELETE", "budgets/<budget>/", 204),
+    "list_webhooks": Route("GET", "webhooks/"),
+    "add_webhook": Route(
+        "POST", "webhooks/", 201, {"url": "https://hooks.example.com/", "types": ["message.*"]}
+    ),
+    "read_webhook": Route("GET", "webhooks/<webhook>/"),
+    "change_webhook": Route("PATCH", "webhooks/<webhook>/", body={"payload": "thin"}),
+    "remove_webhook": Route("DELETE", "webhooks/<webhook>/", 204),
+    "challenge_webhook": Route("POST", "webhooks/<webhook>/challenge"),
+    "disable_webhook": Route("POST", "webhooks/<webhook>/disable"),
+    "rotate_webhook_secret": Route("POST", "webhooks/<webhook>/rotate"),
+    "redeliver_all": Route("POST", "webhooks/<webhook>/redeliver", body={}),
+    "list_deliveries": Route("GET", "webhooks/<webhook>/deliveries/"),
+    "read_delivery": Route("GET", "deliveries/<delivery>/"),
+    "redeliver": Route("POST", "deliveries/<delivery>/redeliver"),
+    "confirm_delivery": Route("POST", "deliveries/<delivery>/status", 204, {"state": "read"}),
+    "list_sources": Route("GET", "sources/"),
+    "add_source": Route(
+        "POST",
+        "sources/",
+        201,
+        {
+            "integration": "<integration>",
+            "adapter": "generic",
+            "name": "Alerts",
+            "settings": {"proof": "key", "map": {"content": "$.text"}},
+        },
+    ),
+    "read_source": Route("GET", "sources/<source>/"),
+    "change_source": Route("PATCH", "sources/<source>/", body={"enabled": True}),
+    "remove_source": Route("DELETE", "sources/<source>/", 204),
     "list_authenticators": Route("GET", "authenticators/"),
     "add_authenticator": Route(
         "POST",

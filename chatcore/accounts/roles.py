@@ -14,6 +14,7 @@ _CONVERSING = frozenset(
         "models:read",
         "models:use",
         "events:read",
+        "webhooks:confirm",
     }
 )
 
@@ -29,10 +30,10 @@ MEMBER_GRANTS: Mapping[str, frozenset[str]] = {
 }
 
 # `agent` converses fully; `system` only tells (alerts, cron jobs); `gateway` carries a channel both ways
-# (SMS, chat bridges) without choosing models; `reader` only looks.
+# (SMS, chat bridges) without choosing models, and posts for those whose handles are verified; `reader` only looks.
 ROLES: Mapping[str, frozenset[str]] = {
     "agent": _CONVERSING,
     "system": frozenset({"conversations:write", "messages:write", "replies:write", "models:use"}),
-    "gateway": _CONVERSING - {"models:read"},
+    "gateway": _CONVERSING - {"models:read"} | {"users:act_as:identity"},
     "reader": frozenset({"conversations:read", "messages:read", "models:read", "events:read"}),
 }

@@ -5,6 +5,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 
+from chatcore.accounts.grants import covered
 from chatcore.accounts.models import Integration, Membership
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError
@@ -14,6 +15,7 @@ from external.authenticators.proofs import Given, Presented, Proof
 from external.identities.handles import normalised
 from external.models import Authenticator, Identity, UsedProof
 
+ACTING_AS = ("jwt", "any")
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,14 @@ def _proof(authenticator: Authenticator, presented: Presented) -> Proof | None:
 
 
 def _member(integration: Integration, proof: Proof) -> Membership | None:
+    """In whose name it comes. To come in another's than its own user's, the integration needs the grant for it."""
+    member = _named_member(integration, proof)
+    is_own = member is None or member.user_id == integration.acts_as_id
+    may_act_as = any(covered(integration.grants, "users", "act_as", way) for way in ACTING_AS)
+    return member if is_own or may_act_as else None
+
+
+def _named_member(integration: Integration, proof: Proof) -> Membership | None:
     members = Membership.objects.filter(workspace=integration.workspace_id, user__is_active=True)
     if not proof.user.isprintable():  # what no column holds
         return None

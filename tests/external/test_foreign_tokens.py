@@ -37,6 +37,7 @@ from tests.external.proving import (
     ask,
     bearer,
     make_authenticator,
+    make_integration,
     make_jwt_authenticator,
     probed,
     signed,
@@ -232,6 +233,25 @@ def test_the_member_is_the_one_whose_verified_address_the_token_names(provider: 
         provider, integration=authenticator.integration, user="email", unverified_email=True
     )
     assert ask(trusting, **bearer(make_token(email=member.email))).json()["user"] == member.email
+
+
+@probed
+def test_to_come_in_another_s_name_takes_a_grant(provider: IdentityProvider) -> None:
+    own = make_member(role="owner")
+    for grants, status in (
+        (("messages:write",), 401),
+        (("users:act_as:identity",), 401),
+        (("users:act_as:jwt",), 200),
+        (("users:act_as:any",), 200),
+        (("users:act_as",), 200),
+    ):
+        integration = make_integration(acts_as=own, grants=grants)
+        authenticator = make_jwt_authenticator(
+            provider, integration=integration, user="email", unverified_email=True
+        )
+        other = make_member(integration.workspace)
+        assert ask(authenticator, **bearer(make_token(email=other.email))).status_code == status
+        assert ask(authenticator, **bearer(make_token(email=own.email))).status_code == 200
 
 
 @probed

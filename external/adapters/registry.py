@@ -1,0 +1,34 @@
+"""Every adapter this installation knows: our own, and those of installed packages."""
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from django.core.exceptions import ImproperlyConfigured
+
+from external.adapters.adapter import Adapter
+from external.adapters.generic import GenericAdapter
+from external.adapters.slack import SlackAdapter
+from external.adapters.twilio import TwilioAdapter
+
+ENTRY_POINTS = "chatcore.adapters"
+OURS: Mapping[str, type[Adapter]] = {
+    "twilio": TwilioAdapter,
+    "slack": SlackAdapter,
+    "generic": GenericAdapter,
+}
+
+
+def adapters() -> dict[str, type[Adapter]]:
+    """Adapter classes by the name a Source row calls them, which is also in its address."""
+    return {**OURS, **_installed()}
+
+
+@functools.cache
+def _installed() -> dict[str, type[Adapter]]:
+    found: dict[str, type[Adapter]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name in OURS or point.name in found:
+            raise ImproperlyConfigured(f"two adapters are called {point.name!r}; one is {point.value}.")
+        found[point.name] = point.load()
+    return found

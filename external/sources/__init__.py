@@ -1,0 +1,1 @@
+"""Sources: a vendor's messages come in by their addresses, and replies go back."""

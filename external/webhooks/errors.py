@@ -1,0 +1,17 @@
+"""What webhooks refuse."""
+
+from typing import ClassVar
+
+from chatcore.errors import Conflict
+
+
+class TooManyWebhooks(Conflict):
+    """The workspace has as many webhooks as it may have. Remove one first."""
+
+    code: ClassVar[str] = "too_many_webhooks"
+
+
+class WebhookInactive(Conflict):
+    """The webhook is not active. Let it answer its challenge first."""
+
+    code: ClassVar[str] = "webhook_inactive"

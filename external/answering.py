@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from chatcore.accounts.channels import principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Unauthenticated
+from chatcore.offload import offload
 from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from conversations.follow import Watches
@@ -55,7 +56,7 @@ async def _whole(body: dict[str, Any], watches: Watches, seconds: int) -> JsonAn
     (reply,) = await watches.finished(seconds)
     if reply is None:
         return JsonAnswer(202, body)
-    shown = body | {"reply": MessageResource.of(reply).model_dump(mode="json")}
+    shown = body | {"reply": (await offload(MessageResource.of, reply)).model_dump(mode="json")}
     return JsonAnswer(202 if reply.is_running else 200, shown)
 
 

@@ -19,6 +19,7 @@ from chatcore.usage.errors import BudgetExceeded, PriceUnknown
 from conversations.models import Message
 from external import provenance, threads
 from external.errors import BatchRefused
+from external.files import store_files
 from external.items import AttachmentSource, IntakeItem, Respond, check
 from external.models import IntakePolicy
 from external.planning import Addressed, Plan, Planned, Responders
@@ -52,6 +53,7 @@ class Accepted:
 
 
 Outcome: TypeAlias = Accepted | ChatcoreError
+Files: TypeAlias = tuple[uuid.UUID, ...] | ChatcoreError
 
 
 def accept_one(
@@ -84,8 +86,9 @@ def accept(
     if principal.integration is None:
         raise Forbidden("Only integrations post messages from outside. Use the key of one.")
     principal.require_any(WRITE)
+    files = {place: _files_of(principal, item) for place, item in enumerate(items) if item.attachments}
     for _ in range(ATTEMPTS):
-        intake = _Intake(principal, principal.integration, token)
+        intake = _Intake(principal, principal.integration, token, files)
         try:
             with transaction.atomic():
                 return intake.run(items, reply_ids, atomic=atomic)
@@ -98,10 +101,22 @@ def accept(
     raise Unavailable("Others store the same messages at this moment. Nothing was stored; try again shortly.")
 
 
+def _files_of(principal: Principal, item: IntakeItem) -> Files:
+    """Stored before the transaction; what never gets its message is swept."""
+    try:
+        check(item)
+        return store_files(principal, item.attachments)
+    except ChatcoreError as error:
+        return error
+
+
 class _Intake:
     """What one transaction knows and has decided, by the place of each item."""
 
-    def __init__(self, principal: Principal, integration: Integration, token: str | None) -> None:
+    def __init__(
+        self, principal: Principal, integration: Integration, token: str | None, files: Mapping[int, Files]
+    ) -> None:
+        self.files = files
         self.principal = principal
         self.integration = integration
         self.token = token
@@ -116,6 +131,8 @@ class _Intake:
         for place, item in enumerate(items):
             try:
                 check(item)
+                if isinstance(wrong := self.files.get(place), ChatcoreError):
+                    raise wrong
             except ChatcoreError as error:
                 self.outcomes[place] = error
         repeats = self._set_repeated_aside(items)
@@ -165,7 +182,9 @@ class _Intake:
                 self.outcomes[place] = found
             else:
                 reply_id = reply_ids[place] if reply_ids else None
-                addressed.append(Addressed(place, item, found, reply_id))
+                files = self.files.get(place, ())
+                assert not isinstance(files, ChatcoreError)
+                addressed.append(Addressed(place, item, found, reply_id, files))
         return addressed
 
     def _user_of(self, selectors: Selectors) -> Resolved | ChatcoreError:
@@ -203,7 +222,7 @@ class _Intake:
             self.outcomes[addressed.place] = error
 
     def _plan(self, addressed: Iterable[Addressed], places: Places) -> Plan:
-        plan = Plan(self.integration, self.policy, places, self._responders)
+        plan = Plan(self.principal, self.policy, places, self._responders)
         for each in addressed:
             try:
                 plan.add(each)

@@ -85,8 +85,6 @@ def check(item: IntakeItem) -> None:
     _check_metadata(item.metadata)
     if len(item.attachments) > MAX_ATTACHMENTS:
         raise texts.refused("/attachments", f"has more than {MAX_ATTACHMENTS} files", "too_many")
-    if item.attachments:
-        raise texts.refused("/attachments", "cannot be taken yet", "unsupported")
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ async def post_message(request: HttpRequest, payload: NewExternalMessage) -> Htt
     item, token, key = payload.item(hops=hops_of(request)), token_of(request), idempotency.key_of(request)
     if key is None:
         accepted = await gather(principal, item, token)
-        return await answer(request, principal, await in_request(_answer, accepted))  # it reads its files
+        return await answer(request, principal, await in_request(_answer, accepted))
 
     def work() -> Answer:
         return _answer(accept_one(principal, item, token=token))

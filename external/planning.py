@@ -16,6 +16,7 @@ from chatcore.llm.models import Model
 from conversations.actions.access import find_model
 from conversations.actions.posting import Posting, write
 from conversations.actions.replies import new_reply
+from conversations.attachments import attach, attachments_of
 from conversations.models import Conversation, Message
 from conversations.texts import checked_title
 from external import provenance, threads
@@ -33,6 +34,7 @@ class Addressed:
     item: IntakeItem
     resolved: Resolved
     reply_id: uuid.UUID | None = None
+    files: tuple[uuid.UUID, ...] = ()
 
     @property
     def principal(self) -> Principal:
@@ -85,9 +87,11 @@ class Plan:
     """Messages to be written together. `add` refuses before anything is planned; `write` stores all of it."""
 
     def __init__(
-        self, integration: Integration, policy: IntakePolicy, places: Places, responders: Responders
+        self, sender: Principal, policy: IntakePolicy, places: Places, responders: Responders
     ) -> None:
-        self.integration = integration
+        assert sender.integration
+        self._sender = sender
+        self.integration: Integration = sender.integration
         self.policy = policy
         self.planned: list[Planned] = []
         self._now: datetime = timezone.now()
@@ -129,6 +133,9 @@ class Plan:
     def write(self) -> None:
         """Raises BudgetExceeded, PriceUnknown, or Raced, after which the transaction must not commit."""
         threads.save(self._opened, self._closed)
+        for each in self.planned:
+            if each.of.files:
+                attach(each.message, each.of.files, self._sender)
         write(
             [self._posting(each) for each in self.planned],
             started=self._started,
@@ -195,7 +202,8 @@ class Plan:
 
     def _posting(self, each: Planned) -> Posting:
         replies: Sequence[Message] = [each.reply] if each.reply else []
-        return Posting(each.of.principal, each.message.conversation, each.message, replies)
+        files = attachments_of(each.message) if each.of.files else []
+        return Posting(each.of.principal, each.message.conversation, each.message, replies, files)
 
     def _origin(self, each: Planned) -> IntakeMessage:
         item = each.of.item

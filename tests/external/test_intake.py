@@ -1,5 +1,6 @@
 """Messages from outside, one by one: what is stored, what is refused, and that strangers learn nothing."""
 
+import base64
 import json
 import uuid
 from typing import Any
@@ -262,3 +263,25 @@ def test_accept_tells_of_each_what_became_of_it(owner: Principal) -> None:
     assert type(wrong).__name__ == "Invalid"
     assert (again.message, again.duplicate, one.duplicate) == (one.message, True, False)  # type: ignore[union-attr]
     assert two.message.parent_id == one.reply.id  # type: ignore[union-attr]
+
+
+def test_files_come_with_a_message(client: Client) -> None:
+    text = base64.b64encode(b"The plan.").decode()
+    files = [
+        {"name": "plan.txt", "data": text},
+        {"name": "same.txt", "data": f"data:text/plain;base64,{text}"},
+    ]
+    message = accepted(client, attachments=files)["message"]
+    shown = client.get(f"/api/v1/messages/{message['id']}/").json()["attachments"]
+    assert [file["name"] for file in shown] == ["plan.txt", "same.txt"]
+
+
+@pytest.mark.parametrize(
+    "file", [{"name": "a.txt", "data": "no base64!"}, {"name": "a.txt", "url": "https://example.com/"}]
+)
+def test_files_that_cannot_be_read_are_refused_with_their_message(
+    client: Client, file: dict[str, str]
+) -> None:
+    problem = problem_of(post(client, attachments=[file]), 422)
+    assert problem["errors"][0]["pointer"] == "/attachments/0/data"
+    assert not Message.objects.exists()

@@ -62,7 +62,8 @@ async def post_message(request: HttpRequest, payload: NewExternalMessage) -> Htt
     principal = principal_of_request(request)
     item, token, key = payload.item(hops=hops_of(request)), token_of(request), idempotency.key_of(request)
     if key is None:
-        return await answer(request, principal, _answer(await gather(principal, item, token)))
+        accepted = await gather(principal, item, token)
+        return await answer(request, principal, await in_request(_answer, accepted))
 
     def work() -> Answer:
         return _answer(accept_one(principal, item, token=token))

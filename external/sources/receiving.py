@@ -36,7 +36,8 @@ LATER_THAN: dict[str, tuple[str, ...]] = {
 def receive(adapter_name: str, source_id: uuid.UUID, received: Received) -> Answer:
     """The vendor's answer. Raises Unauthenticated for whatever is not proven, for one as for the other reason.
 
-    What may succeed when it is sent again (TooMany, Unavailable) is raised too. A request costs as much as it has messages.
+    What may succeed when it is sent again (TooMany, Unavailable) is raised too. A request costs as much as it has
+    messages.
     """
     source = _open(adapter_name, source_id)
     adapter = adapter_of(source)

@@ -45,8 +45,9 @@ INTEGRATION = uuid.uuid4()
     ],
 )
 def test_what_is_not_allowed_is_refused_with_its_pointer(
-    limits: dict[str, Any], asked: dict[str, Any], pointer: str | None
+    limits: dict[str, Any], asked: dict[str, Any], pointer: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(constraints, "_threads", [])
     if pointer is None:
         constraints.check(limits, INTEGRATION, **asked)
         return

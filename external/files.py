@@ -1,4 +1,4 @@
-"""Files that come with messages from outside, as their bytes."""
+"""Files that come with messages from outside: as their bytes, or by addresses from which they are fetched later."""
 
 import base64
 import binascii
@@ -6,27 +6,39 @@ import uuid
 from collections.abc import Iterable
 
 from chatcore.accounts.principals import Principal
+from chatcore.errors import FieldProblem
+from chatcore.security.outbound import AddressRefused, check_url
 from chatcore.texts import refused
 from conversations.attachments import store
+from external.fetching import defer_fetch
 from external.items import AttachmentSource
 
 
 def store_files(principal: Principal, sources: Iterable[AttachmentSource]) -> tuple[uuid.UUID, ...]:
-    """Store them before the transaction of their message. Raises Invalid, pointing at the file."""
-    found = [(source, _bytes_of(source, place)) for place, source in enumerate(sources)]
+    """Store those that bring their bytes, before their message's transaction. Raises Invalid, pointing at the file."""
+    found = [(source, _bytes_of(source, f"/attachments/{place}")) for place, source in enumerate(sources)]
     return tuple(
         store(principal, name=source.name, media_type=source.media_type, content=content).id
         for source, content in found
+        if content is not None
     )
 
 
-def _bytes_of(source: AttachmentSource, place: int) -> bytes:
-    pointer = f"/attachments/{place}"
-    if source.data is None:
-        raise refused(
-            f"{pointer}/data", "must be given: files are not fetched from addresses here", "required"
-        )
-    text = source.data
+def fetch_files(message_id: uuid.UUID, sources: Iterable[AttachmentSource]) -> None:
+    """Have those with addresses fetched and attached, once the message is committed."""
+    for source in sources:
+        if source.url is not None:
+            defer_fetch(message_id, source.url, source.name, source.media_type)
+
+
+def _bytes_of(source: AttachmentSource, pointer: str) -> bytes | None:
+    """None: it is fetched."""
+    if (source.data is None) == (source.url is None):
+        raise refused(pointer, "must have either data or url", "contradiction")
+    if source.url is not None:
+        _check_address(source.url, f"{pointer}/url")
+        return None
+    text = source.data or ""
     if text.startswith("data:"):
         head, _, text = text.partition(",")
         if not head.endswith(";base64"):
@@ -35,3 +47,10 @@ def _bytes_of(source: AttachmentSource, place: int) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise refused(f"{pointer}/data", "must be in base64", "type") from None
+
+
+def _check_address(url: str, pointer: str) -> None:
+    try:
+        check_url(url)
+    except AddressRefused as error:
+        raise AddressRefused(errors=[FieldProblem(pointer, error.detail, error.code)]) from None

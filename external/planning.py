@@ -20,6 +20,7 @@ from conversations.attachments import attach, attachments_of
 from conversations.models import Conversation, Message
 from conversations.texts import checked_title
 from external import provenance, threads
+from external.files import fetch_files
 from external.items import IntakeItem, Respond
 from external.models import IntakeMessage, IntakePolicy, Thread
 from external.resolving import Resolved
@@ -142,6 +143,8 @@ class Plan:
             audiences=self._places.audiences,
         )
         provenance.save([self._origin(each) for each in self.planned])
+        for each in self.planned:
+            fetch_files(each.message.id, each.of.item.attachments)
         self._before.adopt(self._places)
 
     def _continued(self, addressed: Addressed) -> Conversation | None:

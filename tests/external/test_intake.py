@@ -17,7 +17,7 @@ from conversations.claims import claim_replies
 from conversations.context import read_context
 from conversations.models import Conversation, Member, Message
 from external.intake import IntakeItem, Respond, accept, accept_one
-from external.models import IntakeMessage, Thread
+from external.models import Fetch, IntakeMessage, Thread
 from tests.api import NOWHERE, key_client, problem_of, send, session_client
 from tests.external.posting import MESSAGES, accepted, gateway, post
 from tests.factories import make_conversation, make_model, make_principal
@@ -276,12 +276,26 @@ def test_files_come_with_a_message(client: Client) -> None:
     assert [file["name"] for file in shown] == ["plan.txt", "same.txt"]
 
 
+def test_a_file_with_an_address_is_fetched_afterwards(client: Client) -> None:
+    url = "https://example.com/disk.png"
+    message = accepted(client, attachments=[{"name": "disk.png", "url": url, "type": "image/png"}])["message"]
+    waiting = Fetch.objects.get()
+    assert (str(waiting.message_id), waiting.url, waiting.media_type) == (message["id"], url, "image/png")
+
+
 @pytest.mark.parametrize(
-    "file", [{"name": "a.txt", "data": "no base64!"}, {"name": "a.txt", "url": "https://example.com/"}]
+    ("file", "pointer"),
+    [
+        ({"data": "no base64!"}, "/attachments/0/data"),
+        ({"url": "http://127.0.0.1/secret"}, "/attachments/0/url"),
+        ({"url": "https://example.com/", "data": "aGk="}, "/attachments/0"),
+        ({}, "/attachments/0"),
+    ],
+    ids=["no base64", "an inner address", "both", "neither"],
 )
-def test_files_that_cannot_be_read_are_refused_with_their_message(
-    client: Client, file: dict[str, str]
+def test_files_that_cannot_be_had_are_refused_with_their_message(
+    client: Client, file: dict[str, str], pointer: str
 ) -> None:
-    problem = problem_of(post(client, attachments=[file]), 422)
-    assert problem["errors"][0]["pointer"] == "/attachments/0/data"
+    problem = problem_of(post(client, attachments=[{"name": "a.txt"} | file]), 422)
+    assert problem["errors"][0]["pointer"] == pointer
     assert not Message.objects.exists()

@@ -1,5 +1,7 @@
 """Requests that make no sense, or mean harm: each is refused by a problem document, in the same way at both halves."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -67,7 +69,6 @@ VALUES: dict[str, tuple[bytes, int]] = {
     "no text": (b'{"content": 5}', 422),
     "null": (b'{"content": null}', 422),
     "nothing": (b'{"content": ""}', 422),
-    "white space": (b'{"content": " \\n "}', 422),
     "NUL": (b'{"content": "a\\u0000b"}', 422),
     "a lone surrogate": (b'{"content": "\\ud800"}', 422),
     "too long": (b'{"content": "' + b"x" * 32_001 + b'"}', 422),
@@ -78,7 +79,9 @@ VALUES: dict[str, tuple[bytes, int]] = {
     "a pair of surrogates": (b'{"content": "\\ud83d\\ude00"}', 200),
     "a mark of byte order": (b'\xef\xbb\xbf{"content": "x"}', 200),
 }
+# Not of an edited message: one with files may do without words.
 PARAMS: dict[str, tuple[bytes, int]] = {
+    "white space": (b'{"content": " \\n "}', 422),
     "a number beyond every float": (b'{"content": "x", "params": {"a": 1e999}}', 422),
     "a number of 4,000 digits": (b'{"content": "x", "params": {"a": ' + b"9" * 4_000 + b"}}", 200),
     "too deep": (b'{"content": "x", "params": {"a": ' + b"[" * 600 + b"]" * 600 + b"}}", 422),
@@ -147,6 +150,11 @@ def test_an_unknown_format_in_the_query_is_no_error(http: Client) -> None:
     assert http.get("/api/v1/conversations/?format=xml").json()["results"]
 
 
+def shape(path: str) -> str:
+    """Without the names of what it names."""
+    return re.sub(r"<\w+>", "<>", path)
+
+
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "DANCE"]
 )
@@ -155,7 +163,7 @@ def test_a_method_that_an_address_does_not_take_is_refused_there(
 ) -> None:
     addresses = {route.path for route in ROUTES.values()}
     for address in sorted(addresses):
-        taken = {route.method for route in ROUTES.values() if route.path == address}
+        taken = {route.method for route in ROUTES.values() if shape(route.path) == shape(address)}
         if method not in (taken | {"HEAD"} if "GET" in taken else taken):
             answer = send(http, method, Route(method, address).address(place.ids))
             assert answer.status_code == 405

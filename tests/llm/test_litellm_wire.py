@@ -36,13 +36,16 @@ async def test_an_answer_comes_with_its_reasoning(upstream: Upstream, vendor: Ve
 
 
 @pytest.mark.parametrize(
-    ("vendor", "reasoning"), [(ANTHROPIC, None), (GEMINI, 2), (COHERE, None), (BEDROCK, None)]
+    ("vendor", "reasoning", "written"),
+    [(ANTHROPIC, None, 0), (GEMINI, 2, None), (COHERE, None, None), (BEDROCK, None, 0)],
+    ids=lambda value: getattr(value, "name", str(value)),
 )
 async def test_usage_is_what_the_vendor_says(
-    upstream: Upstream, vendor: Vendor, reasoning: int | None
+    upstream: Upstream, vendor: Vendor, reasoning: int | None, written: int | None
 ) -> None:
+    """Anthropic counts what it writes into its cache; where Bedrock names no such count, nothing was written."""
     events = await events_of(vendor.provider(upstream).stream(request("any")))
-    assert events[-2] == Usage(11, 3, 4, reasoning)
+    assert events[-2] == Usage(11, 3, 4, reasoning, cache_write_tokens=written)
 
 
 @each_vendor

@@ -33,7 +33,7 @@ def conversations(principal: Principal, *texts: str) -> list[uuid.UUID]:
 
 
 def age(conversation_id: uuid.UUID, **ago: float) -> datetime:
-    last = NOW - timedelta(**ago)
+    last = timezone.now() - timedelta(**ago)
     Conversation.objects.filter(id=conversation_id).update(last_message_at=last)
     return last
 

@@ -1,12 +1,13 @@
 """Blocking work away from the event loop: a bounded executor whose threads give their connection back."""
 
 import asyncio
+import contextvars
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 
 P = ParamSpec("P")
@@ -23,13 +24,18 @@ async def offload(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 
 
 async def in_request(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `function` in the thread of the request that is answered, which gives its connection back at once.
+    """Run `function` for the request that is answered, in a thread that gives its connection back at once.
 
     An asynchronous view that kept one while it waits for other threads, which need their own, would wait for ever
-    once as many such views run as the pool has connections.
+    once as many such views run as the pool has connections. Django would start a thread for each request, which costs
+    more than most of what is done in it: behind a server it is one of ours. Where a test asks without a server, it is
+    the thread that has the test's transaction.
     """
     call: Callable[[], R] = functools.partial(_with_connection, function, *args, **kwargs)
-    return await sync_to_async(call)()
+    if SyncToAsync.thread_sensitive_context.get(None) is None:
+        return await sync_to_async(call)()
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_executor, context.run, call)
 
 
 def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -90,6 +90,11 @@ def attachments_of(message: Message) -> list[Attachment]:
     return [] if message.is_reply else list(message.attachments.all())
 
 
+def has_none(message: Message) -> None:
+    """Known of a message that was just written without any: nobody has to ask."""
+    message.__dict__.setdefault("_prefetched_objects_cache", {})["attachments"] = Attachment.objects.none()
+
+
 def find_attachment(
     principal: Principal, attachment_id: uuid.UUID, grant: str = "messages:read"
 ) -> Attachment:

@@ -63,7 +63,9 @@ async def post_message(request: HttpRequest, payload: NewExternalMessage) -> Htt
     item, token, key = payload.item(hops=hops_of(request)), token_of(request), idempotency.key_of(request)
     if key is None:
         accepted = await gather(principal, item, token)
-        return await answer(request, principal, await in_request(_answer, accepted))
+        reads = accepted.duplicate or item.attachments  # the files of its message
+        answered = await in_request(_answer, accepted) if reads else _answer(accepted)
+        return await answer(request, principal, answered)
 
     def work() -> Answer:
         return _answer(accept_one(principal, item, token=token))

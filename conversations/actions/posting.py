@@ -15,6 +15,7 @@ from conversations import events
 from conversations.actions.access import Audience, audiences_of
 from conversations.actions.comparisons import begin_comparison
 from conversations.actions.receipts import note_posted
+from conversations.attachments import has_none
 from conversations.enqueue import enqueue_answers
 from conversations.ledger import reserve_replies
 from conversations.models import Attachment, Conversation, Member, Message
@@ -54,6 +55,9 @@ def write(
     rows.insert([_owner_of(conversation, now) for conversation in started])
     rows.insert([message for each in postings for message in (each.message, *each.replies)])
     rows.insert(comparisons)
+    for each in postings:
+        if not each.files:
+            has_none(each.message)
     heard = dict(audiences or {}) | {each.id: (each.owner_id,) for each in started}
     heard |= audiences_of({each.conversation.id for each in postings} - heard.keys())
     announce(*_announcements(postings, is_new, heard))

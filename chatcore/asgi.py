@@ -7,6 +7,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatcore.settings")
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
+from django.core.signals import request_started
+from django.db import close_old_connections, reset_queries
 
 django_application = get_asgi_application()
 
@@ -24,6 +26,9 @@ from chatcore.realtime.tail import tail
 from external.openai.door import openai_door
 
 on_stop(connections.close_all)
+# What Django does before each request, in a thread that it starts for it, is for threads that have served others.
+for receiver in (reset_queries, close_old_connections):
+    request_started.disconnect(receiver)
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001

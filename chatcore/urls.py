@@ -6,6 +6,8 @@ from django.urls import include, path
 from chatcore import api, health
 
 urlpatterns = [
+    path("api/v1/", api.missing),
+    path("api/v1/", api.live.urls),  # first: what comes most often is found soonest
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
@@ -20,7 +22,6 @@ urlpatterns = [
     path("api/v1/asyncapi.json", api.asyncapi, name="asyncapi"),
     path("api/v1/auth/", include("allauth.headless.urls")),
     path("api/v1/", include(api.resources)),
-    path("api/v1/", api.live.urls),
     path("api/<path:missing>", api.missing),
     path("", include("external.urls")),
     path("", include("conversations.urls")),

@@ -27,7 +27,7 @@ on("click", "[data-undo]", (_event, button) => {
 });
 
 document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
-const isAskedFor = ({ elt }) => elt.id !== "bar"; // which is read anew by itself
+const isAskedFor = ({ elt }) => !["bar", "wishes"].includes(elt.id); // which are read anew by themselves
 document.addEventListener("htmx:responseError", ({ detail }) => {
   if (isAskedFor(detail)) notice(words(detail.xhr.responseText), { stays: true });
 });

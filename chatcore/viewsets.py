@@ -1,9 +1,11 @@
 """What every resource of the API stands on."""
 
+import uuid
 from typing import Any
 
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse
+from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -11,6 +13,16 @@ from rest_framework.viewsets import GenericViewSet
 from chatcore.accounts.principals import Principal
 
 GONE = {204: OpenApiResponse(description="It is gone.")}
+
+
+def shown(resource: BaseModel) -> Response:
+    return Response(resource.model_dump(mode="json"))
+
+
+def made(resource: BaseModel, place: str, id: uuid.UUID) -> Response:
+    """Location is its address among the resources at `place`."""
+    headers = {"Location": f"/api/v1/{place}/{id}/"}
+    return Response(resource.model_dump(mode="json"), status=201, headers=headers)
 
 
 class PrincipalViewSet(GenericViewSet[Any]):

@@ -1,7 +1,6 @@
 """The resource of attachments: uploaded as multipart/form-data, read as JSON or as bytes."""
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -14,7 +13,7 @@ from rest_framework.response import Response
 
 from chatcore import texts
 from chatcore.query_parameters import flag
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from conversations import attachments
 from conversations.bodies import NewAttachment
 from conversations.errors import FileTooLarge
@@ -56,15 +55,14 @@ class AttachmentViewSet(PrincipalViewSet):
         stored = attachments.store(
             self.principal, name=file.name or "", media_type=file.content_type or "", content=file.read()
         )
-        address = f"/api/v1/attachments/{stored.id}/"
-        return Response(_resource(stored), status=201, headers={"Location": address})
+        return made(AttachmentResource.of(stored), "attachments", stored.pk)
 
     @extend_schema(
         operation_id="read_attachment", summary="Read what a file is", responses=AttachmentResource
     )
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Of a message you may read, or your own that waits for one."""
-        return Response(_resource(attachments.find_attachment(self.principal, id)))
+        return shown(AttachmentResource.of(attachments.find_attachment(self.principal, id)))
 
     @extend_schema(
         operation_id="read_attachment_content",
@@ -86,10 +84,6 @@ class AttachmentViewSet(PrincipalViewSet):
         """One that no message has yet. Those of a message go with it."""
         attachments.delete_attachment(self.principal, id)
         return Response(status=204)
-
-
-def _resource(attachment: Attachment) -> dict[str, Any]:
-    return AttachmentResource.of(attachment).model_dump(mode="json")
 
 
 def _file(attachment: Attachment, content: bytes, media_type: str) -> HttpResponse:

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from chatcore.bodies import read_body
 from chatcore.pagination import link, page_size, refused
 from chatcore.query_parameters import flag
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, shown
 from conversations import actions
 from conversations.actions.access import find_conversation, find_message
 from conversations.bodies import ConversationChanges, NewConversation, NewMessage
@@ -174,7 +174,7 @@ class MessageViewSet(PrincipalViewSet):
     @extend_schema(operation_id="read_message", summary="Read a message", responses=MessageResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """A reply that is being made is as it was saved last, half a second ago at most."""
-        return Response(MessageResource.of(find_message(self.principal, id)).model_dump(mode="json"))
+        return shown(MessageResource.of(find_message(self.principal, id)))
 
     @extend_schema(operation_id="delete_message", summary="Delete a message", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002

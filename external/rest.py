@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chatcore.viewsets import PrincipalViewSet
+from chatcore.viewsets import PrincipalViewSet, shown
 from external.models import IntakeMessage
 from external.provenance import find_message
 from external.resources import ExternalMessageResource
@@ -26,4 +26,4 @@ class IntakeMessageViewSet(PrincipalViewSet):
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """An integration reads what it has sent itself, a person what is in conversations of theirs."""
         row, reply = find_message(self.principal, id)
-        return Response(ExternalMessageResource.of(row, reply).model_dump(mode="json"))
+        return shown(ExternalMessageResource.of(row, reply))

@@ -7,12 +7,12 @@ names it and the key has the grant `users:act_as:<name>`. Whom it finds must agr
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
 from django.core.exceptions import ImproperlyConfigured
 
 from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal
+from chatcore.plugins import installed
 from external.models.policies import STRATEGIES
 from external.selectors import Selectors
 
@@ -45,12 +45,4 @@ def registered() -> list[Strategy]:
 
 @functools.cache
 def _installed() -> dict[str, Strategy]:
-    found: dict[str, Strategy] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        strategy = point.load()
-        if strategy.name in STRATEGIES or strategy.name in found:
-            raise ImproperlyConfigured(
-                f"two ways to find a user are called {strategy.name!r}; one is {point.value}."
-            )
-        found[strategy.name] = strategy
-    return found
+    return installed(ENTRY_POINTS, "ways to find a user", STRATEGIES, lambda _, strategy: strategy.name)

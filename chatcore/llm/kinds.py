@@ -2,10 +2,8 @@
 
 import functools
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from chatcore import env
 from chatcore.llm.demo import DemoProvider
@@ -14,6 +12,7 @@ from chatcore.llm.native import NativeProvider
 from chatcore.llm.providers import Provider, ProviderSettings
 from chatcore.llm.scripted import ScriptedProvider
 from chatcore.llm.via_litellm import LitellmProvider
+from chatcore.plugins import installed
 
 ENTRY_POINTS = "chatcore.providers"
 OURS: Mapping[str, type[Provider]] = {
@@ -47,9 +46,4 @@ def build(chosen: ProviderSettings) -> Provider:
 
 @functools.cache
 def _installed() -> dict[str, type[Provider]]:
-    found: dict[str, type[Provider]] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name in OURS or point.name in found or point.name == "scripted":
-            raise ImproperlyConfigured(f"two providers are called {point.name!r}; one is {point.value}.")
-        found[point.name] = point.load()
-    return found
+    return installed(ENTRY_POINTS, "providers", {*OURS, "scripted"})

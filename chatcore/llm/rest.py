@@ -22,7 +22,7 @@ from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.parameters import parameters_for
 from chatcore.llm.resources import DeploymentResource, ModelResource, ProviderResource
 from chatcore.query_parameters import flag, identity
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 
 MADE = "Made. Location is its address."
 
@@ -50,12 +50,12 @@ class ProviderViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """Its key is stored encrypted. It answers once a model has a deployment there."""
         provider = registry.add_provider(self.principal, **read_body(NewProvider, request).given())
-        return _made(ProviderResource.of(provider), "providers")
+        return made(ProviderResource.of(provider), "providers", provider.pk)
 
     @extend_schema(operation_id="read_provider", summary="Read a provider", responses=ProviderResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Without its key."""
-        return _answer(ProviderResource.of(registry.find_provider(self.principal, id)))
+        return shown(ProviderResource.of(registry.find_provider(self.principal, id)))
 
     @extend_schema(
         operation_id="change_provider",
@@ -66,7 +66,7 @@ class ProviderViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """At work from the next request on. Another address needs the key again."""
         changes = read_body(ProviderChanges, request).given()
-        return _answer(ProviderResource.of(registry.change_provider(self.principal, id, **changes)))
+        return shown(ProviderResource.of(registry.change_provider(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_provider", summary="Remove a provider", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -112,12 +112,12 @@ class ModelViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """One of the workspace's own; it hides a shared one of the same name. It needs a deployment to answer."""
         model = registry.add_model(self.principal, **read_body(NewModel, request).given())
-        return _made(ModelResource.of(model), "models")
+        return made(ModelResource.of(model), "models", model.pk)
 
     @extend_schema(operation_id="read_model", summary="Read a model", responses=ModelResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """One you may use; with `models:write` too, any of the workspace."""
-        return _answer(ModelResource.of(registry.find_model(self.principal, id)))
+        return shown(ModelResource.of(registry.find_model(self.principal, id)))
 
     @extend_schema(
         operation_id="change_model", summary="Change a model", request=ModelChanges, responses=ModelResource
@@ -125,7 +125,7 @@ class ModelViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """Only the workspace's own."""
         changes = read_body(ModelChanges, request).given()
-        return _answer(ModelResource.of(registry.change_model(self.principal, id, **changes)))
+        return shown(ModelResource.of(registry.change_model(self.principal, id, **changes)))
 
     @extend_schema(
         operation_id="list_parameters",
@@ -178,12 +178,12 @@ class DeploymentViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """The next question to the model may be answered there."""
         deployment = registry.add_deployment(self.principal, **read_body(NewDeployment, request).given())
-        return _made(DeploymentResource.of(deployment), "deployments")
+        return made(DeploymentResource.of(deployment), "deployments", deployment.pk)
 
     @extend_schema(operation_id="read_deployment", summary="Read a deployment", responses=DeploymentResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """One way to reach a model."""
-        return _answer(DeploymentResource.of(registry.find_deployment(self.principal, id)))
+        return shown(DeploymentResource.of(registry.find_deployment(self.principal, id)))
 
     @extend_schema(
         operation_id="change_deployment",
@@ -194,22 +194,10 @@ class DeploymentViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """Only of the workspace's own models."""
         changes = read_body(DeploymentChanges, request).given()
-        return _answer(DeploymentResource.of(registry.change_deployment(self.principal, id, **changes)))
+        return shown(DeploymentResource.of(registry.change_deployment(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_deployment", summary="Remove a deployment", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """The model is no more reached this way."""
         registry.remove_deployment(self.principal, id)
         return Response(status=204)
-
-
-Shown = ProviderResource | ModelResource | DeploymentResource
-
-
-def _answer(resource: Shown) -> Response:
-    return Response(resource.model_dump(mode="json"))
-
-
-def _made(resource: Shown, place: str) -> Response:
-    address = f"/api/v1/{place}/{resource.id}/"
-    return Response(resource.model_dump(mode="json"), status=201, headers={"Location": address})

@@ -2,10 +2,8 @@
 
 import functools
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
-from django.core.exceptions import ImproperlyConfigured
-
+from chatcore.plugins import installed
 from external.adapters.adapter import Adapter
 from external.adapters.generic import GenericAdapter
 from external.adapters.slack import SlackAdapter
@@ -26,9 +24,4 @@ def adapters() -> dict[str, type[Adapter]]:
 
 @functools.cache
 def _installed() -> dict[str, type[Adapter]]:
-    found: dict[str, type[Adapter]] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name in OURS or point.name in found:
-            raise ImproperlyConfigured(f"two adapters are called {point.name!r}; one is {point.value}.")
-        found[point.name] = point.load()
-    return found
+    return installed(ENTRY_POINTS, "adapters", OURS)

@@ -2,10 +2,8 @@
 
 import functools
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 
-from django.core.exceptions import ImproperlyConfigured
-
+from chatcore.plugins import installed
 from external.authenticators.proofs import Given, Verifier
 from external.authenticators.signatures import SignatureVerifier
 from external.authenticators.tokens import TokenVerifier
@@ -32,9 +30,4 @@ def build(kind: str, given: Given) -> Verifier:
 
 @functools.cache
 def _installed() -> dict[str, type[Verifier]]:
-    found: dict[str, type[Verifier]] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name in OURS or point.name in found:
-            raise ImproperlyConfigured(f"two authenticators are called {point.name!r}; one is {point.value}.")
-        found[point.name] = point.load()
-    return found
+    return installed(ENTRY_POINTS, "authenticators", OURS)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from chatcore.bodies import read_body
 from chatcore.query_parameters import identity
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.authenticators import actions
 from external.authenticators.bodies import AuthenticatorChanges, NewAuthenticator
 from external.authenticators.resources import AuthenticatorResource
@@ -46,16 +46,15 @@ class AuthenticatorViewSet(PrincipalViewSet):
     )
     def create(self, request: Request) -> Response:
         """Requests that name it in X-Authenticator are let in from now on. Its secret is stored encrypted."""
-        made = actions.add_authenticator(self.principal, **read_body(NewAuthenticator, request).given())
-        address = f"/api/v1/authenticators/{made.pk}/"
-        return Response(_shown(made), status=201, headers={"Location": address})
+        added = actions.add_authenticator(self.principal, **read_body(NewAuthenticator, request).given())
+        return made(AuthenticatorResource.of(added), "authenticators", added.pk)
 
     @extend_schema(
         operation_id="read_authenticator", summary="Read an authenticator", responses=AuthenticatorResource
     )
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Without its secret."""
-        return Response(_shown(actions.find_authenticator(self.principal, id)))
+        return shown(AuthenticatorResource.of(actions.find_authenticator(self.principal, id)))
 
     @extend_schema(
         operation_id="change_authenticator",
@@ -66,14 +65,10 @@ class AuthenticatorViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """At work from the next request on. Other options replace all there were, and keys are fetched anew."""
         changes = read_body(AuthenticatorChanges, request).given()
-        return Response(_shown(actions.change_authenticator(self.principal, id, **changes)))
+        return shown(AuthenticatorResource.of(actions.change_authenticator(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_authenticator", summary="Remove an authenticator", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Nobody is let in through it any more."""
         actions.remove_authenticator(self.principal, id)
         return Response(status=204)
-
-
-def _shown(authenticator: Authenticator) -> dict[str, object]:
-    return AuthenticatorResource.of(authenticator).model_dump(mode="json")

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from chatcore.bodies import read_body
 from chatcore.errors import NotFound
 from chatcore.query_parameters import flag, identity
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.identities import actions
 from external.identities.resources import IdentityChanges, IdentityResource, NewIdentity
 from external.models.identities import Identity
@@ -51,9 +51,8 @@ class IdentityViewSet(PrincipalViewSet):
     )
     def create(self, request: Request) -> Response:
         """A claim, unless it is verified, which needs the grant `identities:verify` too."""
-        made = actions.add_identity(self.principal, **read_body(NewIdentity, request).given())
-        address = f"/api/v1/identities/{made.pk}/"
-        return Response(_shown(made), status=201, headers={"Location": address})
+        added = actions.add_identity(self.principal, **read_body(NewIdentity, request).given())
+        return made(IdentityResource.of(added), "identities", added.pk)
 
     @extend_schema(operation_id="read_identity", summary="Read an identity", responses=IdentityResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -62,7 +61,7 @@ class IdentityViewSet(PrincipalViewSet):
         found = Identity.objects.for_principal(self.principal).filter(pk=id).first()
         if found is None:
             raise NotFound
-        return Response(_shown(found))
+        return shown(IdentityResource.of(found))
 
     @extend_schema(
         operation_id="change_identity",
@@ -73,7 +72,9 @@ class IdentityViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """Messages from it are this user's from now on. Whoever had it before only claims it then."""
         changes = read_body(IdentityChanges, request)
-        return Response(_shown(actions.change_identity(self.principal, id, verified=changes.verified)))
+        return shown(
+            IdentityResource.of(actions.change_identity(self.principal, id, verified=changes.verified))
+        )
 
     @extend_schema(operation_id="remove_identity", summary="Remove an identity", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -89,7 +90,3 @@ def _filtered(found: Any, request: Request) -> Any:
         found = found.filter(channel=channel.replace("\x00", "\ufffd").lower())
     verified = flag(request, "verified")
     return found if verified is None else found.filter(verified_at__isnull=not verified)
-
-
-def _shown(found: Identity) -> dict[str, Any]:
-    return IdentityResource.of(found).model_dump(mode="json")

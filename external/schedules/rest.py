@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from chatcore.bodies import read_body
 from chatcore.errors import NotFound
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.models.schedules import Schedule, ScheduleRun
 from external.schedules import actions
 from external.schedules.resources import (
@@ -42,14 +42,13 @@ class ScheduleViewSet(PrincipalViewSet):
     )
     def create(self, request: Request) -> Response:
         """What is posted may do what its integration may then. Every time it is due is posted once."""
-        made = actions.add_schedule(self.principal, **read_body(NewSchedule, request).wishes())
-        address = f"/api/v1/schedules/{made.pk}/"
-        return Response(_shown(made), status=201, headers={"Location": address})
+        added = actions.add_schedule(self.principal, **read_body(NewSchedule, request).wishes())
+        return made(ScheduleResource.of(added), "schedules", added.pk)
 
     @extend_schema(operation_id="read_schedule", summary="Read a schedule", responses=ScheduleResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With the time it is due next."""
-        return Response(_shown(_found(self.principal, id)))
+        return shown(ScheduleResource.of(_found(self.principal, id)))
 
     @extend_schema(
         operation_id="change_schedule",
@@ -60,7 +59,7 @@ class ScheduleViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """Switched on again, it is due from now on: what passed meanwhile was not missed."""
         wishes = read_body(ScheduleChanges, request).wishes()
-        return Response(_shown(actions.change_schedule(self.principal, id, **wishes)))
+        return shown(ScheduleResource.of(actions.change_schedule(self.principal, id, **wishes)))
 
     @extend_schema(operation_id="remove_schedule", summary="Remove a schedule", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -93,7 +92,3 @@ def _found(principal: Any, schedule_id: uuid.UUID) -> Schedule:
     if found is None:
         raise NotFound
     return found
-
-
-def _shown(schedule: Schedule) -> dict[str, Any]:
-    return ScheduleResource.of(schedule).model_dump(mode="json")

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatcore.bodies import read_body
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.models import Source
 from external.sources import actions
 from external.sources.bodies import NewSource, SourceChanges
@@ -36,13 +36,12 @@ class SourceViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """Its secrets are stored encrypted."""
         source = actions.add_source(self.principal, **read_body(NewSource, request).given())
-        address = f"/api/v1/sources/{source.id}/"
-        return Response(_shown(source), status=201, headers={"Location": address})
+        return made(SourceResource.of(source), "sources", source.pk)
 
     @extend_schema(operation_id="read_source", summary="Read a source", responses=SourceResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Without its secrets."""
-        return Response(_shown(actions.find_source(self.principal, id)))
+        return shown(SourceResource.of(actions.find_source(self.principal, id)))
 
     @extend_schema(
         operation_id="change_source",
@@ -53,14 +52,10 @@ class SourceViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """At work from the next request on. Another `base_url` needs the secrets again."""
         changes = read_body(SourceChanges, request).given()
-        return Response(_shown(actions.change_source(self.principal, id, **changes)))
+        return shown(SourceResource.of(actions.change_source(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_source", summary="Remove a source", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With its log. The messages that came through it stay."""
         actions.remove_source(self.principal, id)
         return Response(status=204)
-
-
-def _shown(source: Source) -> dict[str, object]:
-    return SourceResource.of(source).model_dump(mode="json")

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from chatcore.bodies import read_body
 from chatcore.pagination import refused
 from chatcore.query_parameters import moment
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.models import Delivery, Webhook
 from external.webhooks import actions
 from external.webhooks.querysets import DeliveryQuerySet
@@ -58,14 +58,12 @@ class WebhookViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """Its address is asked at once by a signed `webhook.challenge`, and told nothing before it has answered."""
         webhook = actions.add_webhook(self.principal, **read_body(NewWebhook, request).given())
-        address = f"/api/v1/webhooks/{webhook.id}/"
-        body = WebhookSecretResource.of(webhook).model_dump(mode="json")
-        return Response(body, status=201, headers={"Location": address})
+        return made(WebhookSecretResource.of(webhook), "webhooks", webhook.pk)
 
     @extend_schema(operation_id="read_webhook", summary="Read a webhook", responses=WebhookResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With how it fares."""
-        return _answer(WebhookResource.of(actions.find_webhook(self.principal, id)))
+        return shown(WebhookResource.of(actions.find_webhook(self.principal, id)))
 
     @extend_schema(
         operation_id="change_webhook",
@@ -76,7 +74,7 @@ class WebhookViewSet(PrincipalViewSet):
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
         """At work for what happens from then on. What is on its way already goes out as it is."""
         changes = read_body(WebhookChanges, request).given()
-        return _answer(WebhookResource.of(actions.change_webhook(self.principal, id, **changes)))
+        return shown(WebhookResource.of(actions.change_webhook(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_webhook", summary="Remove a webhook", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -105,7 +103,7 @@ class DeliveryViewSet(PrincipalViewSet):
     @extend_schema(operation_id="read_delivery", summary="Read a delivery", responses=DeliveryDetailResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With what is sent, and what came of each attempt."""
-        return _answer(DeliveryDetailResource.of(actions.find_delivery(self.principal, id)))
+        return shown(DeliveryDetailResource.of(actions.find_delivery(self.principal, id)))
 
 
 def _filtered(found: DeliveryQuerySet, request: Request) -> DeliveryQuerySet:
@@ -118,7 +116,3 @@ def _filtered(found: DeliveryQuerySet, request: Request) -> DeliveryQuerySet:
     if type_ := request.query_params.get("type"):
         found = found.filter(event_type=type_.replace("\x00", "\ufffd"))
     return found
-
-
-def _answer(resource: WebhookResource | DeliveryDetailResource) -> Response:
-    return Response(resource.model_dump(mode="json"))

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from chatcore.accounts.integrations.resources import (
 )
 from chatcore.accounts.models import Integration, Key
 from chatcore.bodies import read_body
-from chatcore.viewsets import GONE, PrincipalViewSet
+from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 
 MADE = OpenApiResponse(IntegrationResource, "Made. Location is its address.")
 SHOWN_ONCE = OpenApiResponse(MadeKeyResource, "Made. This answer alone has its text.")
@@ -54,16 +54,15 @@ class IntegrationViewSet(PrincipalViewSet):
     def create(self, request: Request) -> Response:
         """It acts for you unless `acts_as` is null, and cannot be granted what you do not have. Make it a key next."""
         self.principal.require(actions.MANAGE)
-        made = actions.create_integration(self.principal, **read_body(NewIntegration, request).given())
-        headers = {"Location": f"/api/v1/integrations/{made.pk}/"}
-        return _answer(made, status=201, headers=headers)
+        added = actions.create_integration(self.principal, **read_body(NewIntegration, request).given())
+        return made(_resource(added), "integrations", added.pk)
 
     @extend_schema(
         operation_id="read_integration", summary="Read an integration", responses=IntegrationResource
     )
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Its grants and what it is held to."""
-        return _answer(actions.find_integration(self.principal, id))
+        return shown(_resource(actions.find_integration(self.principal, id)))
 
     @extend_schema(
         operation_id="change_integration",
@@ -75,7 +74,7 @@ class IntegrationViewSet(PrincipalViewSet):
         """At work from the next request on; open connections follow within five seconds."""
         actions.find_integration(self.principal, id)
         changes = read_body(IntegrationChanges, request).given()
-        return _answer(actions.change_integration(self.principal, id, **changes))
+        return shown(_resource(actions.change_integration(self.principal, id, **changes)))
 
     @extend_schema(operation_id="remove_integration", summary="Remove an integration", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
@@ -103,8 +102,8 @@ class KeyViewSet(PrincipalViewSet):
         """Only for an integration that acts for you or for nobody, and with no grant that you do not have."""
         actions.find_integration(self.principal, id)
         wish = read_body(NewKey, request)
-        made = actions.add_key(self.principal, id, expires_at=wish.expires_at)
-        return Response(MadeKeyResource.made(*made).model_dump(mode="json"), status=201)
+        minted = actions.add_key(self.principal, id, expires_at=wish.expires_at)
+        return Response(MadeKeyResource.made(*minted).model_dump(mode="json"), status=201)
 
     @extend_schema(
         operation_id="rotate_key", summary="Rotate the key", request=Rotation, responses={201: SHOWN_ONCE}
@@ -113,14 +112,14 @@ class KeyViewSet(PrincipalViewSet):
         """A new key. The newest before it lives on for the overlap, any older one ends now."""
         actions.find_integration(self.principal, id)
         overlap = timedelta(hours=read_body(Rotation, request).overlap_hours)
-        made = actions.rotate_key(self.principal, id, overlap=overlap)
-        return Response(MadeKeyResource.made(*made).model_dump(mode="json"), status=201)
+        minted = actions.rotate_key(self.principal, id, overlap=overlap)
+        return Response(MadeKeyResource.made(*minted).model_dump(mode="json"), status=201)
 
     @extend_schema(operation_id="read_key", summary="Read a key", responses=KeyResource)
     def retrieve(self, request: Request, id: uuid.UUID, key: uuid.UUID) -> Response:  # noqa: ARG002
         """Without its text, which nobody has but its holder."""
         found = actions.find_key(self.principal, id, key)
-        return Response(KeyResource.of(found).model_dump(mode="json"))
+        return shown(KeyResource.of(found))
 
     @extend_schema(operation_id="revoke_key", summary="Revoke a key", responses=GONE)
     def destroy(self, request: Request, id: uuid.UUID, key: uuid.UUID) -> Response:  # noqa: ARG002
@@ -129,6 +128,5 @@ class KeyViewSet(PrincipalViewSet):
         return Response(status=204)
 
 
-def _answer(integration: Integration, **options: Any) -> Response:
-    shown = IntegrationResource.of(integration, amounts_of([integration])[integration.pk])
-    return Response(shown.model_dump(mode="json"), **options)
+def _resource(integration: Integration) -> IntegrationResource:
+    return IntegrationResource.of(integration, amounts_of([integration])[integration.pk])

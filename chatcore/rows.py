@@ -13,6 +13,8 @@ from django.db.models import Value
 from django.db.models.expressions import DatabaseDefault
 from pydantic_core import to_json
 
+from chatcore.prepared import plans_kept
+
 Row = TypeVar("Row", bound=models.Model)
 
 
@@ -46,7 +48,7 @@ def insert(rows: Sequence[Row], *, returning: Sequence[str] = ()) -> None:
 
 def execute(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     """The rows a statement gives; none if it gives none."""
-    with connection.cursor() as sql:
+    with plans_kept(), connection.cursor() as sql:
         sql.execute(statement, values)
         return list(sql.fetchall()) if sql.description else []
 

@@ -132,6 +132,8 @@ def _database() -> dict[str, Any]:
     options = where.setdefault("OPTIONS", {})
     # A writer that idles in its transaction holds the event log's horizon for everybody: see realtime/cursors.py.
     options["options"] = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=5s"
+    # Statements of hot paths are planned once for a connection from their third time on: see prepared.py.
+    options["prepare_threshold"] = 2
     # Requests that come in crowds wait their turn so long; a lost database is told after as long.
     options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 16), "timeout": 4}
     # A connection that the database has dropped meanwhile is exchanged before a request meets it.

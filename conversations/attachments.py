@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -92,7 +93,9 @@ def attachments_of(message: Message) -> list[Attachment]:
 
 def has_none(message: Message) -> None:
     """Known of a message that was just written without any: nobody has to ask."""
-    message.__dict__.setdefault("_prefetched_objects_cache", {})["attachments"] = Attachment.objects.none()
+    nothing: Any = Attachment.objects.none()
+    nothing._result_cache = []  # as a prefetch leaves it
+    message.__dict__.setdefault("_prefetched_objects_cache", {})["attachments"] = nothing
 
 
 def find_attachment(

@@ -5,15 +5,16 @@ from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatcore.settings")
 
+import django
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.core.asgi import get_asgi_application
 from django.core.signals import request_started
 from django.db import close_old_connections, reset_queries
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from django.urls import path, re_path
 
+from chatcore.handler import Handler
 from chatcore.processes.web import on_stop
 from chatcore.realtime import connections
 from chatcore.realtime.consumers import LiveConsumer
@@ -59,7 +60,7 @@ websockets: list[Any] = [
 requests: list[Any] = [
     path("events/", cast(Any, event_stream)),
     re_path("^v1/", cast(Any, openai_door)),
-    re_path("", cast(Any, HandOver(django_application))),
+    re_path("", cast(Any, HandOver(Handler()))),
 ]
 
 application: Any = ProtocolTypeRouter(

@@ -19,7 +19,8 @@ from tests.servers import data_folder, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 OWNER, PASSWORD = "owner@example.com", "correct horse battery staple"
-START_SECONDS = 60
+START_SECONDS = 90
+STOP_SECONDS = 60
 
 TEMPLATE = "live_template"
 FURNISH = """
@@ -108,18 +109,18 @@ class Chatcore:
     def stop(self, name: str) -> int:
         process = self.processes.pop(name)
         process.terminate()
-        return process.wait(20)
+        return process.wait(STOP_SECONDS)
 
     def kill(self, name: str) -> None:
         """SIGKILL: no chance to tidy up."""
         process = self.processes.pop(name)
         process.kill()
-        process.wait(20)
+        process.wait(STOP_SECONDS)
 
     def client(self, number: int = 0, **headers: str) -> httpx.Client:
         """An API client with the owner's key."""
         sent = {"Authorization": f"Bearer {self.key}"} | headers
-        return httpx.Client(base_url=self.urls[number], headers=sent, timeout=30)
+        return httpx.Client(base_url=self.urls[number], headers=sent, timeout=60)
 
     def connect(self) -> psycopg.Connection[Any]:
         """To its database; each statement is committed by itself."""

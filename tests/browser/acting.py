@@ -47,7 +47,7 @@ def expect_done(page: Page, text: str) -> None:
 
 def until(page: Page, condition: str, argument: object = None) -> None:
     """Waits for a condition in JavaScript. Playwright's own way needs `eval`, which the pages forbid."""
-    for _ in range(300):
+    for _ in range(600):
         if page.evaluate(condition, argument):
             return
         page.wait_for_timeout(50)

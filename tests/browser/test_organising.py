@@ -164,8 +164,9 @@ def test_what_a_thread_still_wanted_is_not_asked_of_the_next_one(open_page: Open
     page.route(drawings, hold)
     chat(page, "Say nothing yet", "Silent")
     expect(last(page)).to_have_attribute("data-status", "streaming")
-    page.wait_for_timeout(3_000)  # one look is under way, others wait for it
-    assert held
+    while not held:
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(2_000)  # one look is under way, others wait for it
 
     row(page, "Another place").get_by_role("link").first.click()
     expect(page).to_have_url(other)

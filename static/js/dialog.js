@@ -1,5 +1,5 @@
 // Links marked data-dialog open their page's form in a dialog. It closes when the server has accepted it.
-import { fill, on, words } from "./page.js";
+import { ask, on, words } from "./page.js";
 import { complain } from "./composer.js";
 
 const panel = document.querySelector("[data-dialog-panel]");
@@ -7,7 +7,10 @@ const panel = document.querySelector("[data-dialog-panel]");
 on("click", "[data-dialog]", async (event, link) => {
   if (event.metaKey || event.ctrlKey) return;
   event.preventDefault();
-  if (!await fill(panel, link)) return;
+  const html = await ask(link.href).catch(() => null);
+  if (html === null) return location.assign(link.href);
+  panel.innerHTML = html;
+  htmx.process(panel);
   panel.showModal();
   panel.querySelector("input[name=title]")?.select();
 });

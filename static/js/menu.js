@@ -1,5 +1,5 @@
 // Menus: popovers beside what opened them. On narrow screens the style sheet makes them sheets from below.
-import { fill, on } from "./page.js";
+import { ask, on } from "./page.js";
 
 const panel = document.querySelector("[data-menu-panel]");
 const GAP = 4, EDGE = 8;
@@ -20,7 +20,10 @@ export function beside(popover, opener) {
 on("click", "[data-menu]", async (event, link) => {
   if (event.metaKey || event.ctrlKey) return;
   event.preventDefault();
-  if (!await fill(panel, link)) return;
+  const html = await ask(link.href).catch(() => null);
+  if (html === null) return location.assign(link.href);
+  panel.innerHTML = html;
+  htmx.process(panel);
   beside(panel, link);
   panel.querySelector(".menu-item")?.focus();
   link.setAttribute("aria-expanded", "true");

@@ -23,18 +23,6 @@ export async function ask(url, options = {}) {
   return text;
 }
 
-/** Fills a panel with the page of a link; false where it cannot be had, and the browser goes there instead. */
-export async function fill(panel, link) {
-  const html = await ask(link.href).catch(() => null);
-  if (html === null) {
-    location.assign(link.href);
-    return false;
-  }
-  panel.innerHTML = html;
-  htmx.process(panel);
-  return true;
-}
-
 /** Whether a part of the page is answered with the way to the sign-in; the page says so then. */
 export function isSignIn(header) {
   const is = Boolean(header("HX-Redirect"));

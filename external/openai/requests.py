@@ -15,6 +15,7 @@ from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_PARAMS_KEYS
 MOST_MESSAGES = 1_000
 LONGEST_TEXT = 1_000_000  # characters: prompts of programs are longer than what people type
 PARAMS_DEPTH = 32  # of the schemas of tools
+NOT_PARAMETERS = {"model", "messages", "stream", "stream_options", "store", "metadata", "user", "n"}
 
 
 class Part(BaseModel):

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from chatcore.accounts.authenticators import vouched
+from chatcore.accounts.authenticators import remember, vouched
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError
 from chatcore.security import limits
@@ -28,5 +28,6 @@ def admit(request: HttpRequest) -> Principal | None:
         raise
     if principal is not None:
         request.META[limits.RATES] = principal.rates
+        remember(getattr(request, "scope", {}), principal)
         limits.charge(principal)
     return principal

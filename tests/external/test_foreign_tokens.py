@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient
+from django.test import AsyncClient, AsyncRequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
 from chatcore.accounts.channels import principal_of
+from chatcore.accounts.doors import admit
 from chatcore.errors import Unauthenticated
 from conversations.models import Message
 from external.models import Authenticator, Identity, IntakePolicy, KeySet
@@ -354,6 +355,11 @@ async def test_asynchronous_and_live_doors_take_tokens_and_proofs_that_are_good_
     for body in (b"", None):  # another connection with the same proof
         with pytest.raises(Unauthenticated):
             await principal_of(again, body)
+    named = {name.replace("_", "-"): value for name, value in signed(b"{}").items()}
+    named |= {"X-Authenticator": str(authenticator.pk)}
+    request = AsyncRequestFactory().post("/", b"{}", content_type="application/json", headers=named)
+    assert await sync_to_async(admit)(request)
+    assert await principal_of(request.scope)  # the stream it is answered with looks again too
     await Authenticator.objects.filter(pk=authenticator.pk).aupdate(enabled=False)
     with pytest.raises(Unauthenticated):
         await principal_of(opened)

@@ -33,7 +33,13 @@ WEATHER: Any = {
         },
     },
 }
-PICTURE = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+
+
+def data_url(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+PICTURE = data_url(picture())
 
 
 @pytest.fixture(scope="module")
@@ -237,18 +243,19 @@ def test_nothing_is_kept_of_what_shall_not_be_stored(
 def test_a_model_sees_pictures_and_reads_documents(
     store: bool, model: str, upstream: Upstream, client: openai.OpenAI
 ) -> None:
+    told = {}
     for name in ("seeing", model):
         upstream.plan(name, pieces=("Red",))
         answer = client.chat.completions.create(model=name, messages=[shown("Which colour?")], store=store)
         assert answer.choices[0].message.content == "Red"
-    seen, told = (asked.body["messages"][-1]["content"] for asked in upstream.requests[-2:])
-    [picture, words] = seen
+        told[name] = read_by(upstream, name, "Which colour?")[-1]["content"]
+    [picture, words] = told["seeing"]
     assert picture["image_url"]["url"].startswith("data:image/png;base64,")
     assert words["text"].startswith("Which colour?")
     assert "note.txt]\nThe answer is 42.\n[end" in words["text"]
     assert "[image: image.png]" in words["text"]
-    assert told.startswith("Which colour?")
-    assert told.endswith("[image: image.png, not shown to this model]")
+    assert told[model].startswith("Which colour?")
+    assert told[model].endswith("[image: image.png, not shown to this model]")
 
 
 def test_what_comes_with_a_dialogue_is_attached_and_recognised_when_it_is_sent_again(
@@ -266,13 +273,23 @@ def test_what_comes_with_a_dialogue_is_attached_and_recognised_when_it_is_sent_a
         [],
         [],
     ]
-    roles = [(each["role"], type(each["content"])) for each in upstream.requests[-1].body["messages"]]
+    read = read_by(upstream, "seeing", "Sure?")
+    roles = [(each["role"], type(each["content"])) for each in read]
     assert roles == [("user", list), ("assistant", str), ("user", str)]
-    longer[0]["content"][1]["image_url"]["url"] = (
-        f"data:image/png;base64,{base64.b64encode(picture(size=(9, 9))).decode()}"
-    )
+    longer[0]["content"][1]["image_url"]["url"] = data_url(picture(size=(9, 9)))
     other = client.chat.completions.create(model="seeing", messages=longer)
     assert place_of(other) != place_of(first)  # another picture, another dialogue
+
+
+def read_by(upstream: Upstream, model: str, question: str) -> list[dict[str, Any]]:
+    """What the model was last given to read with this question; titles are asked for beside it."""
+    asked = [each.body for each in upstream.requests if each.body and each.body["model"] == model]
+    found: list[dict[str, Any]] = next(
+        body["messages"]
+        for body in reversed(asked)
+        if body["messages"][-1]["role"] == "user" and question in str(body["messages"][-1]["content"])[:300]
+    )
+    return found
 
 
 def part_of(kind: str, **fields: Any) -> Any:
@@ -311,8 +328,8 @@ def test_a_body_may_be_large_where_it_is_a_picture(client: openai.OpenAI) -> Non
     written = io.BytesIO()
     Image.frombytes("RGB", (800, 800), pixels).save(written, "PNG")
     assert len(written.getvalue()) > 1_500_000
-    url = f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
-    parts: Any = [{"type": "text", "text": "Noise"}, part_of("image_url", url=url)]
+    picture = part_of("image_url", url=data_url(written.getvalue()))
+    parts: Any = [{"type": "text", "text": "Noise"}, picture]
     answer = client.chat.completions.create(model="echo", messages=[{"role": "user", "content": parts}])
     assert "Noise" in (answer.choices[0].message.content or "")
 

@@ -53,6 +53,11 @@ def renewed(principal: Principal, address: str) -> Principal:
     raise Unauthenticated
 
 
+def is_vouched_for(headers: Mapping[str, str]) -> bool:
+    """Whether the request brings a proof. `headers` is a request's, which knows no case."""
+    return HEADER in headers
+
+
 def vouched(
     headers: Mapping[str, str], read_body: Callable[[], bytes] | None, address: str
 ) -> Principal | None:

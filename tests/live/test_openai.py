@@ -56,7 +56,7 @@ def model(one: Chatcore, upstream: Upstream) -> str:
     with one.client() as http:
         body = {"kind": "openai", "name": "Upstream of completions", "base_url": f"{upstream.url}/v1"}
         provider = http.post("/api/v1/providers/", json=body).json()["id"]
-        for name, supports in {"whole": {"tools": True}, "seeing": {"vision": True}}.items():
+        for name, supports in {"whole": {"tools": True}, "seeing": {"vision": True}, "blind": {}}.items():
             described = {"name": name, "label": name.title(), "supports": supports}
             made = http.post("/api/v1/models/", json=described).json()
             body = {"model": made["id"], "provider": provider, "upstream_name": name}
@@ -85,6 +85,12 @@ def shown(text: str) -> Any:
             {"type": "file", "file": {"file_data": f"data:text/plain;base64,{note}", "filename": "note.txt"}},
         ],
     }
+
+
+def asked_of(upstream: Upstream) -> list[dict[str, Any]]:
+    """What it was asked, but for the titles that are asked for beside: those alone begin with instructions."""
+    bodies = [each.body for each in upstream.requests if each.body]
+    return [body for body in bodies if body["messages"][0]["role"] != "system"]
 
 
 def tree_of(one: Chatcore, conversation: str) -> list[dict[str, Any]]:
@@ -145,19 +151,19 @@ def test_tools_go_to_the_model_and_its_calls_and_their_results_back_and_forth(
     assert [(each.id, each.function.name, each.function.arguments) for each in calls] == [  # type: ignore[union-attr]
         ("call_1", "weather", '{"place": "Graz"}')
     ]
-    assert upstream.requests[-1].body["tools"] == [WEATHER]
+    assert asked_of(upstream)[-1]["tools"] == [WEATHER]
 
     upstream.plan("whole", pieces=("Sunny",))
     dialogue.append(asked.choices[0].message)
     dialogue.append({"role": "tool", "tool_call_id": "call_1", "content": "24 degrees"})
     answer = client.chat.completions.create(model=model, messages=dialogue, tools=[WEATHER])
     assert answer.choices[0].message.content == "Sunny"
-    assert [message["role"] for message in upstream.requests[-1].body["messages"]] == [
+    assert [message["role"] for message in asked_of(upstream)[-1]["messages"]] == [
         "user",
         "assistant",
         "tool",
     ]
-    assert upstream.requests[-1].body["messages"][2]["tool_call_id"] == "call_1"
+    assert asked_of(upstream)[-1]["messages"][2]["tool_call_id"] == "call_1"
     assert place_of(answer) == place_of(asked)
     assert [message["text"] for message in tree_of(one, place_of(answer))] == [
         "Weather in Graz?",
@@ -176,7 +182,7 @@ def test_a_dialogue_that_is_sent_again_goes_on_where_it_was(
     longer = [said("Count"), said("One", "assistant"), said("And then?")]
     second = client.chat.completions.create(model=model, messages=longer)
     assert place_of(second) == place_of(first)
-    assert upstream.requests[-1].body["messages"] == longer
+    assert asked_of(upstream)[-1]["messages"] == longer
     # Another end of the same dialogue is a branch beside it.
     other = client.chat.completions.create(model=model, messages=[*longer[:2], said("Stop!")])
     assert place_of(other) == place_of(first)
@@ -210,7 +216,7 @@ def test_a_conversation_is_continued_by_its_name(
         model=model, messages=[said("Really?")], metadata={"conversation": place_of(first)}
     )
     assert place_of(first) == place_of(again) == place_of(by_id)
-    assert [message["content"] for message in upstream.requests[-1].body["messages"]] == [
+    assert [message["content"] for message in asked_of(upstream)[-1]["messages"]] == [
         "My name is Ada.",
         "Yes",
         "Who am I?",
@@ -244,18 +250,18 @@ def test_a_model_sees_pictures_and_reads_documents(
     store: bool, model: str, upstream: Upstream, client: openai.OpenAI
 ) -> None:
     told = {}
-    for name in ("seeing", model):
+    for name in ("seeing", "blind"):
         upstream.plan(name, pieces=("Red",))
         answer = client.chat.completions.create(model=name, messages=[shown("Which colour?")], store=store)
         assert answer.choices[0].message.content == "Red"
-        told[name] = read_by(upstream, name, "Which colour?")[-1]["content"]
+        told[name] = asked_of(upstream)[-1]["messages"][-1]["content"]
     [picture, words] = told["seeing"]
     assert picture["image_url"]["url"].startswith("data:image/png;base64,")
     assert words["text"].startswith("Which colour?")
     assert "note.txt]\nThe answer is 42.\n[end" in words["text"]
     assert "[image: image.png]" in words["text"]
-    assert told[model].startswith("Which colour?")
-    assert told[model].endswith("[image: image.png, not shown to this model]")
+    assert told["blind"].startswith("Which colour?")
+    assert told["blind"].endswith("[image: image.png, not shown to this model]")
 
 
 def test_what_comes_with_a_dialogue_is_attached_and_recognised_when_it_is_sent_again(
@@ -273,23 +279,12 @@ def test_what_comes_with_a_dialogue_is_attached_and_recognised_when_it_is_sent_a
         [],
         [],
     ]
-    read = read_by(upstream, "seeing", "Sure?")
+    read = asked_of(upstream)[-1]["messages"]
     roles = [(each["role"], type(each["content"])) for each in read]
     assert roles == [("user", list), ("assistant", str), ("user", str)]
     longer[0]["content"][1]["image_url"]["url"] = data_url(picture(size=(9, 9)))
     other = client.chat.completions.create(model="seeing", messages=longer)
     assert place_of(other) != place_of(first)  # another picture, another dialogue
-
-
-def read_by(upstream: Upstream, model: str, question: str) -> list[dict[str, Any]]:
-    """What the model was last given to read with this question; titles are asked for beside it."""
-    asked = [each.body for each in upstream.requests if each.body and each.body["model"] == model]
-    found: list[dict[str, Any]] = next(
-        body["messages"]
-        for body in reversed(asked)
-        if body["messages"][-1]["role"] == "user" and question in str(body["messages"][-1]["content"])[:300]
-    )
-    return found
 
 
 def part_of(kind: str, **fields: Any) -> Any:

@@ -141,9 +141,9 @@ def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResp
     return problem_response(context["request"]._request, ours)
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, *, most_bytes: int | None = None) -> Any:
     """What a body says, read the same at every door: JSON as RFC 8259 has it, in UTF-8, whatever its header claims."""
-    if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if len(body) > (most_bytes or settings.DATA_UPLOAD_MAX_MEMORY_SIZE):
         raise errors.TooLarge
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)

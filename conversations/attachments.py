@@ -5,7 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -37,25 +37,52 @@ def store(principal: Principal, *, name: str, media_type: str, content: bytes) -
     FileTooLarge, FileRefused, TooManyWaiting.
     """
     principal.require_any(WRITE)
-    if len(content) > settings.ATTACHMENT_MAX_BYTES:
-        raise FileTooLarge(f"The file is larger than {settings.ATTACHMENT_MAX_BYTES:,} bytes.")
     if Attachment.objects.waiting_of(principal).count() >= MOST_WAITING:
         raise TooManyWaiting
+    examined = examine(name, content)
+    row = examined.attachment
+    row.workspace, row.user, row.integration = principal.workspace, principal.user, principal.integration
+    _keep(examined)
+    return row
+
+
+class Examined(NamedTuple):
+    """A file as it would be kept: a row that is nobody's yet, its bytes, and those of its preview if it has one."""
+
+    attachment: Attachment
+    content: bytes
+    preview: bytes
+
+    @property
+    def shown(self) -> tuple[bytes, str]:
+        """As `preview_of` a stored one."""
+        content = self.preview or self.content
+        return content, type_of(content, self.attachment.name)
+
+
+def examine(name: str, content: bytes) -> Examined:
+    """What the file is and says; nothing is stored. Raises FileTooLarge, FileRefused. It may take seconds."""
+    if len(content) > settings.ATTACHMENT_MAX_BYTES:
+        raise FileTooLarge(f"The file is larger than {settings.ATTACHMENT_MAX_BYTES:,} bytes.")
     found = type_of(content, name) if content else ""
     if not content:
         raise _refused("is empty", "empty")
     if not found or not any(fnmatch.fnmatchcase(found, allowed) for allowed in settings.ATTACHMENT_TYPES):
         raise _refused(f"is of a type that is not taken here ({found or 'unknown'})", "type")
-    attachment = Attachment(
-        id=uuid7(),
-        workspace=principal.workspace,
-        user=principal.user,
-        integration=principal.integration,
-        name=clean_name(name, found),
-        media_type=found,
-    )
-    _keep(attachment, content)
-    return attachment
+    attachment, preview = Attachment(id=uuid7(), name=clean_name(name, found), media_type=found), b""
+    try:
+        if attachment.is_image:
+            picture = pictures.drawn_anew(content, found)
+            attachment.width, attachment.height = picture.width, picture.height
+            attachment.weight = IMAGE_WEIGHT
+            content, preview = picture.content, picture.preview
+        else:
+            attachment.text, attachment.is_cut = documents.text_of(content, found)
+            attachment.weight = len(attachment.text.encode())
+    except (pictures.NotAPicture, documents.NotADocument) as error:
+        raise _refused(str(error), "unreadable") from None
+    attachment.size, attachment.sha256 = len(content), hashlib.sha256(content).hexdigest()
+    return Examined(attachment, content, preview)
 
 
 def attach(message: Message, attachments: Sequence[Attachment | uuid.UUID], principal: Principal) -> None:
@@ -139,21 +166,9 @@ def _read(name: str) -> bytes:
     return content
 
 
-def _keep(attachment: Attachment, content: bytes) -> None:
+def _keep(examined: Examined) -> None:
     """Its files first, so that a row never lacks them; without the row they go again."""
-    preview = b""
-    try:
-        if attachment.is_image:
-            picture = pictures.drawn_anew(content, attachment.media_type)
-            attachment.width, attachment.height = picture.width, picture.height
-            attachment.weight = IMAGE_WEIGHT
-            content, preview = picture.content, picture.preview
-        else:
-            attachment.text, attachment.is_cut = documents.text_of(content, attachment.media_type)
-            attachment.weight = len(attachment.text.encode())
-    except (pictures.NotAPicture, documents.NotADocument) as error:
-        raise _refused(str(error), "unreadable") from None
-    attachment.size, attachment.sha256 = len(content), hashlib.sha256(content).hexdigest()
+    attachment, content, preview = examined
     place = f"attachments/{attachment.sha256[:2]}/{attachment.id}"
     try:
         attachment.file = default_storage.save(place, ContentFile(content))

@@ -1,6 +1,5 @@
 """The three ways to be answered after asking for a reply: at once (202), when it has ended, or as it streams."""
 
-import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,6 +14,7 @@ from chatcore.ids import uuid7
 from chatcore.offload import in_request, offload
 from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
+from chatcore.realtime.plain_asgi import now_and_then
 from conversations.actions import Posted
 from conversations.actions.access import find_conversation
 from conversations.follow import Watches
@@ -22,7 +22,6 @@ from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource
 
 MAX_WAIT_SECONDS = 25
-RECHECK_SECONDS = 4.0
 _GRANTS = (
     "messages:read",
     "messages:write",
@@ -170,12 +169,9 @@ async def frames_while(watches: Watches, recheck: Callable[[], Awaitable[None]])
 
     Raises what `recheck` raises: what the asker would be told now, once it may no longer read on.
     """
-    loop = asyncio.get_running_loop()
-    checked_at = loop.time()
+    look = now_and_then(recheck)
     async for body in watches.frames():
-        if loop.time() - checked_at >= RECHECK_SECONDS:
-            await recheck()
-            checked_at = loop.time()
+        await look()
         yield Frame(body).sse if body else HEARTBEAT
 
 

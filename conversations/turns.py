@@ -2,7 +2,7 @@
 
 import base64
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatcore.errors import NotFound
@@ -20,13 +20,15 @@ MOST_IMAGE_BYTES = 12 * 1024 * 1024  # vendors take about 20 MB, written in base
 class Reader:
     """Makes turns for a model whose window holds `room` characters. `left_out` names what it could not be given.
 
-    It reads files: not on the event loop. Of images it takes the newest, so messages are given to it from the end.
+    It reads files, and by `look` those of images: not on the event loop. Of images it takes the newest, so messages are
+    given to it from the end.
     """
 
     room: int
     files: Mapping[uuid.UUID, Sequence[Attachment]]
     sees: bool
     left_out: set[str] = field(default_factory=set)
+    look: Callable[[Attachment], tuple[bytes, str]] = preview_of
     _images_left: int = field(default_factory=lambda: MOST_IMAGES)
     _bytes_left: int = MOST_IMAGE_BYTES
 
@@ -58,7 +60,7 @@ class Reader:
         if not self.sees or self._images_left <= 0 or self._bytes_left <= 0:
             return Image(file.name)
         try:
-            content, media_type = preview_of(file)
+            content, media_type = self.look(file)
         except NotFound:
             return Image(file.name)
         self._images_left -= 1

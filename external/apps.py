@@ -11,7 +11,7 @@ class ExternalConfig(AppConfig):
         from conversations.endings import register_completed
         from conversations.outside import register_outside
         from external import events  # noqa: F401 (its frames register themselves)
-        from external.authenticators.identifying import identify
+        from external.authenticators.identifying import identify, renew
         from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock
         from external.sources.returning import queue_reply
@@ -19,7 +19,7 @@ class ExternalConfig(AppConfig):
         from external.webhooks import tasks  # noqa: F401 (its jobs register themselves)
         from external.webhooks.service import WebhookSender
 
-        authenticators.register("external", identify)
+        authenticators.register("external", identify, renew)
         constraints.register_threads(thread_of)
         register_outside(came_from_outside)
         register_service(ScheduleClock)

@@ -40,7 +40,7 @@ def defer_fetch(
     waiting = Fetch.objects.create(
         message_id=message_id,
         url=url,
-        name=name or _name_in(url),
+        name=name or name_in(url),
         media_type=media_type,
         authorization=credentials or "",
     )
@@ -114,5 +114,6 @@ def _note_failure(waiting: Fetch, error: ChatcoreError) -> None:
         ours.update(status=Fetch.Status.FAILED, authorization="", error=error.detail[:500])
 
 
-def _name_in(url: str) -> str:
+def name_in(url: str) -> str:
+    """What a file is called of which only the address is known."""
     return urlsplit(url).path.rpartition("/")[2][:255] or "file"

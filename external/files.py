@@ -31,6 +31,18 @@ def fetch_files(message_id: uuid.UUID, sources: Iterable[AttachmentSource]) -> N
             defer_fetch(message_id, source.url, source.name, source.media_type)
 
 
+def decoded(text: str, pointer: str) -> bytes:
+    """The bytes that a data URL, or Base64 alone, stands for. Raises Invalid."""
+    if text.startswith("data:"):
+        head, _, text = text.partition(",")
+        if not head.endswith(";base64"):
+            raise refused(pointer, "must be a data URL in base64", "type")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise refused(pointer, "must be in base64", "type") from None
+
+
 def _bytes_of(source: AttachmentSource, pointer: str) -> bytes | None:
     """None: it is fetched."""
     if (source.data is None) == (source.url is None):
@@ -38,15 +50,7 @@ def _bytes_of(source: AttachmentSource, pointer: str) -> bytes | None:
     if source.url is not None:
         _check_address(source.url, f"{pointer}/url")
         return None
-    text = source.data or ""
-    if text.startswith("data:"):
-        head, _, text = text.partition(",")
-        if not head.endswith(";base64"):
-            raise refused(f"{pointer}/data", "must be a data URL in base64", "type")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise refused(f"{pointer}/data", "must be in base64", "type") from None
+    return decoded(source.data or "", f"{pointer}/data")
 
 
 def _check_address(url: str, pointer: str) -> None:

@@ -1,6 +1,6 @@
 """Principals at the live doors: what a WebSocket's or an event stream's ASGI scope says of who asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 
-from chatcore.accounts.authenticators import vouched
+from chatcore.accounts.authenticators import HEADER, remember, remembered, renewed, vouched
 from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError, Forbidden
@@ -29,17 +29,24 @@ class ForeignOrigin(Forbidden):
 
 
 Credentials = tuple[str, ...]
-_DECIDING = ("authorization", "x-api-key", "x-authenticator", "cookie", "x-workspace", "origin", "host")
+_DECIDING = ("authorization", "x-api-key", "cookie", "x-workspace", "origin", "host")
 
 
-async def principal_of(scope: Mapping[str, Any]) -> Principal | None:
-    """As `identify`, away from the event loop. Raises ForeignOrigin where a session comes from elsewhere."""
-    return await offload(_identify, _headers(scope), _address(scope))
+async def principal_of(scope: MutableMapping[str, Any], body: bytes | None = None) -> Principal | None:
+    """As `identify`, away from the event loop. Raises ForeignOrigin where a session comes from elsewhere.
+
+    `body` is what was sent, empty for handshakes and streams; None where what is open already asks again.
+    """
+    principal = await offload(_identify, _headers(scope), _address(scope), body, remembered(scope))
+    remember(scope, principal)
+    return principal
 
 
 def credentials_of(scope: Mapping[str, Any]) -> Credentials:
-    """All that `principal_of` looks at: who has the same is the same."""
+    """All that `principal_of` looks at: who has the same is the same. An authenticator may look at every header."""
     headers = _headers(scope)
+    if HEADER.lower() in headers:
+        return (*(f"{name}: {headers[name]}" for name in sorted(headers)), _address(scope))
     return (*(headers.get(name, "") for name in _DECIDING), _address(scope))
 
 
@@ -55,10 +62,14 @@ def _address(scope: Mapping[str, Any]) -> str:
     return client_address(client[0] if client else "", ",".join(claims))
 
 
-def _identify(headers: Mapping[str, str], address: str) -> Principal | None:
+def _identify(
+    headers: Mapping[str, str], address: str, body: bytes | None, known: Principal | None
+) -> Principal | None:
+    if known is not None:
+        return renewed(known, address)
     session = _session_of(headers)
     try:
-        principal = vouched(headers, None, address) or identify(
+        principal = vouched(headers, None if body is None else lambda: body, address) or identify(
             authorization=headers.get("authorization"),
             api_key=headers.get("x-api-key"),
             session=session,

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.http import HttpRequest
 
-from chatcore.accounts.authenticators import is_vouched_for, vouched
+from chatcore.accounts.authenticators import is_vouched_for, remember, vouched
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError, TooMany
 from chatcore.offload import in_request
@@ -34,6 +34,7 @@ def admit(request: HttpRequest) -> Principal | None:
         raise
     if principal is not None:
         request.META[limits.RATES] = principal.rates
+        remember(getattr(request, "scope", {}), principal)
         limits.charge(principal)
     return principal
 

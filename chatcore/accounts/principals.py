@@ -37,7 +37,8 @@ class Principal:
     """Who asks, in which workspace. A key's right is its grants and its acting user's role together.
 
     `role` is the user's in the workspace; it is empty only for a key that acts for nobody. `rates` is what the last
-    charge left of its rate limits, by the window's name: see security/limits.py.
+    charge left of its rate limits, by the window's name: see security/limits.py. `proven_by` names what judged a proof
+    that is good once, and therefore cannot be shown again.
     """
 
     user: User | None
@@ -47,6 +48,7 @@ class Principal:
     role: str
     credential: Credential = "session"
     key_id: uuid.UUID | None = None
+    proven_by: uuid.UUID | None = None
     rates: Rates = field(default_factory=dict, compare=False, repr=False)
 
     def may(self, grant: str, selector: str = "") -> bool:

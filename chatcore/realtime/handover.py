@@ -4,7 +4,6 @@ A view authenticates, checks and commits as ever, and returns `hand_over(request
 private header. The wrapper around Django's application swallows that answer and runs the continuation instead.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +22,9 @@ from chatcore.realtime.plain_asgi import (
     Receive,
     Scope,
     Send,
-    client_leaves,
     send_document,
     send_problem,
+    while_client_stays,
 )
 
 HEADER = "X-Chatcore-Hand-Over"
@@ -87,18 +86,11 @@ class HandOver:
 
 async def _continue(continuation: Continuation, headers: Headers, receive: Receive, send: Send) -> None:
     kept = [pair for pair in headers if pair[0].lower() not in _REPLACED]
-    working = asyncio.ensure_future(_write(continuation, kept, send))
-    leaving = asyncio.ensure_future(client_leaves(receive))
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
+        await while_client_stays(_write(continuation, kept, send), receive)
     except OSError:
         pass  # the client went away while being written to
     finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
         continuation.close()
 
 

@@ -64,7 +64,7 @@ class LiveSession:
 
     async def identify(self) -> Principal | None:
         """Who opened it, or None. From here on it is found when somebody's access changes. Raises ChatcoreError."""
-        self._principal = await principal_of(self.scope)
+        self._principal = await principal_of(self.scope, b"")
         if self._principal is not None:
             await connections.opened(self)
         return self._principal

@@ -1,8 +1,9 @@
 """The action of clients that keep the dialogue themselves: several messages at once, and a reply to the last."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -12,17 +13,22 @@ from conversations.actions.access import find_model
 from conversations.actions.messages import Posted
 from conversations.actions.posting import Posting, write
 from conversations.actions.replies import new_reply
-from conversations.models import Conversation, Message
+from conversations.attachments import attach, attachments_of
+from conversations.models import Attachment, Conversation, Message
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """One message: `role` is system, user, assistant or tool. `calls` as Message.tool_calls, `call` as .tool_call."""
+    """One message: `role` is system, user, assistant or tool. `calls` as Message.tool_calls, `call` as .tool_call.
+
+    `files` are whatever tells apart what comes with it; of stored messages it is not known.
+    """
 
     role: str
     text: str
     calls: list[dict[str, str]] = field(default_factory=list)
     call: str = ""
+    files: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, message: Message) -> "Spoken":
@@ -53,20 +59,31 @@ def post_dialogue(
     reply_id: uuid.UUID,
     model: str | None = None,
     params: dict[str, Any] | None = None,
+    attachments: Mapping[int, Sequence[uuid.UUID]] = MappingProxyType({}),
 ) -> Posted:
     """Add what was said, of which there must be something, below `parent` one below the other, and queue the model's
     reply to the last of it. The conversation is locked, or new and not stored yet.
 
-    The words are the user's who speaks through the client, so a model reads them as they are.
+    The words are the user's who speaks through the client, so a model reads them as they are. `attachments` are files
+    of the principal's that wait for a message, by its place in `spoken`.
     """
     is_new = conversation._state.adding
     responder = find_model(principal, model, otherwise=conversation.model_id)
     messages = _messages(principal, conversation, spoken, parent, reply_id)
     reply = new_reply(principal, messages[-1], responder, params, reply_id)
-    postings = [Posting(principal, conversation, message) for message in messages[:-1]]
-    postings.append(Posting(principal, conversation, messages[-1], [reply]))
+    files = {place: _attached(principal, messages[place], ids) for place, ids in attachments.items() if ids}
+    last = len(messages) - 1
+    postings = [
+        Posting(principal, conversation, message, [reply] if place == last else (), files.get(place, ()))
+        for place, message in enumerate(messages)
+    ]
     write(postings, started=[conversation] if is_new else [])
     return Posted(messages[-1], reply)
+
+
+def _attached(principal: Principal, message: Message, ids: Sequence[uuid.UUID]) -> list[Attachment]:
+    attach(message, ids, principal)
+    return attachments_of(message)
 
 
 def _messages(

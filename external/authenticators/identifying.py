@@ -5,6 +5,8 @@ import logging
 import uuid
 from collections.abc import Mapping
 
+from django.db.models import QuerySet
+
 from chatcore.accounts.grants import covered
 from chatcore.accounts.models import Integration, Membership
 from chatcore.accounts.principals import Principal
@@ -35,6 +37,25 @@ def identify(headers: Mapping[str, str], body: bytes | None) -> Principal | None
     if proof.once and not _is_first(authenticator, proof, body):
         return None
     authenticator.note_use()
+    return _principal(integration, member, authenticator if proof.once else None)
+
+
+def renew(principal: Principal) -> Principal | None:
+    """What a proof that was good once is worth while its stream is open; None once somebody is out who was in."""
+    usable = Authenticator.objects.usable().defer("secret")
+    authenticator = usable.filter(pk=principal.proven_by, integration=principal.integration).first()
+    if authenticator is None:
+        return None
+    integration, member = authenticator.integration, None
+    if principal.user is not None:
+        members = _members(integration).filter(user=principal.user)
+        member = _allowed(integration, members.select_related("user").first())
+        if member is None:
+            return None
+    return _principal(integration, member, authenticator)
+
+
+def _principal(integration: Integration, member: Membership | None, once: Authenticator | None) -> Principal:
     return Principal(
         member.user if member else None,
         integration.workspace,
@@ -42,6 +63,7 @@ def identify(headers: Mapping[str, str], body: bytes | None) -> Principal | None
         frozenset(integration.grants),
         member.role if member else "",
         credential="proof",
+        proven_by=once.pk if once else None,
     )
 
 
@@ -69,15 +91,19 @@ def _proof(authenticator: Authenticator, presented: Presented) -> Proof | None:
 
 
 def _member(integration: Integration, proof: Proof) -> Membership | None:
-    """In whose name it comes. To come in another's than its own user's, the integration needs the grant for it."""
-    member = _named_member(integration, proof)
+    """In whose name it comes."""
+    return _allowed(integration, _named_member(integration, proof))
+
+
+def _allowed(integration: Integration, member: Membership | None) -> Membership | None:
+    """To come in another's name than its own user's, the integration needs the grant for it."""
     is_own = member is None or member.user_id == integration.acts_as_id
     may_act_as = any(covered(integration.grants, "users", "act_as", way) for way in ACTING_AS)
     return member if is_own or may_act_as else None
 
 
 def _named_member(integration: Integration, proof: Proof) -> Membership | None:
-    members = Membership.objects.filter(workspace=integration.workspace_id, user__is_active=True)
+    members = _members(integration)
     if not proof.user.isprintable():  # what no column holds
         return None
     if proof.channel:
@@ -91,10 +117,15 @@ def _named_member(integration: Integration, proof: Proof) -> Membership | None:
     return members.select_related("user").first()
 
 
+def _members(integration: Integration) -> QuerySet[Membership]:
+    return Membership.objects.filter(workspace=integration.workspace_id, user__is_active=True)
+
+
 def _verified(integration: Integration, proof: Proof) -> list[uuid.UUID]:
     """Whose verified handle it is; nobody's where it is none."""
+    policy = getattr(integration, "intake_policy", None)
     try:
-        value = normalised(proof.channel, proof.user)
+        value = normalised(proof.channel, proof.user, country=policy.default_country if policy else "")
     except ChatcoreError:
         return []
     identities = Identity.objects.filter(
@@ -104,7 +135,7 @@ def _verified(integration: Integration, proof: Proof) -> list[uuid.UUID]:
 
 
 def _is_first(authenticator: Authenticator, proof: Proof, body: bytes | None) -> bool:
-    """Streams ask for the same proof again and again, so that one which is good once does not open them."""
+    """Where what is open asks again (no body), it has been used and is none any more: see `renew`."""
     if body is None or proof.once_until is None:
         return False
     digest = hashlib.sha256(proof.once.encode("utf-8", "surrogatepass")).hexdigest()

@@ -18,7 +18,10 @@ class Given:
 
 @dataclass(frozen=True)
 class Presented:
-    """A request: headers by their names in lower case, and its body; None where a stream is opened, which has none."""
+    """A request: headers by their names in lower case, and its body, empty for a stream or a handshake.
+
+    The body is None where what is open already asks again; proofs that are good once are not asked then.
+    """
 
     headers: Mapping[str, str]
     body: bytes | None

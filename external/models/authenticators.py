@@ -29,7 +29,9 @@ class AuthenticatorQuerySet(models.QuerySet[Any]):
 
     def usable(self) -> "AuthenticatorQuerySet":
         enabled = self.filter(enabled=True, integration__enabled=True)
-        return enabled.select_related("integration__workspace", "integration__acts_as")
+        return enabled.select_related(
+            "integration__workspace", "integration__acts_as", "integration__intake_policy"
+        )
 
 
 class Authenticator(models.Model):

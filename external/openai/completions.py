@@ -1,7 +1,7 @@
 """The action behind a chat completion: the dialogue into its conversation, the reply into the queue."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -11,11 +11,12 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from conversations import actions
 from conversations.actions import Spoken
-from conversations.actions.access import lock_conversation
+from conversations.actions.access import find_model, lock_conversation
 from conversations.actions.conversations import new_conversation
 from conversations.models import Conversation, Message
 from external.models import Completion
 from external.openai.dialogue import digest, instructions
+from external.openai.files import Sent
 from external.openai.placing import WRITE, Place, find_place
 from external.openai.requests import ChatRequest
 
@@ -31,6 +32,7 @@ class Asking:
     dialogue: Sequence[Spoken]
     place: Place
     thread: str
+    sent: Sent
 
 
 def place_request(principal: Principal, request: ChatRequest, header: str) -> Asking:
@@ -38,17 +40,22 @@ def place_request(principal: Principal, request: ChatRequest, header: str) -> As
     named = header or str((request.metadata or {}).get("conversation") or "") or request.user or ""
     identifier = _identifier(named)
     thread = "" if identifier or named == NEW else named[:200]
-    dialogue = request.dialogue
+    dialogue, sent = request.dialogue()
     if not instructions(dialogue)[1] or dialogue[-1].role == "assistant":
         detail = "The last message must be somebody's to whom the model replies."
         raise Invalid(detail, errors=[FieldProblem("/messages", detail, "nothing_to_answer")])
     place = find_place(principal, dialogue, identifier, thread, begins=named == NEW)
-    return Asking(principal, request, dialogue, place, thread)
+    if any(
+        spoken.files for spoken in place.new
+    ):  # nothing is fetched or kept for whom it would be refused then
+        principal.require_any(WRITE)
+        find_model(principal, request.model)
+    return Asking(principal, request, dialogue, place, thread, sent)
 
 
 @transaction.atomic
-def ask(asking: Asking, reply_id: uuid.UUID) -> Message:
-    """Store what is new of the dialogue and queue the reply."""
+def ask(asking: Asking, reply_id: uuid.UUID, attachments: Mapping[int, Sequence[uuid.UUID]]) -> Message:
+    """Store what is new of the dialogue and queue the reply. `attachments` are its files, by their messages' places."""
     principal, place = asking.principal, asking.place
     system, _ = instructions(asking.dialogue)
     posted = actions.post_dialogue(
@@ -59,6 +66,7 @@ def ask(asking: Asking, reply_id: uuid.UUID) -> Message:
         reply_id=reply_id,
         model=asking.request.model,
         params=asking.request.params,
+        attachments=attachments,
     )
     assert posted.reply
     completion = Completion(

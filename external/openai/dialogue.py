@@ -21,5 +21,8 @@ def halves(spoken: Sequence[Spoken]) -> tuple[list[Spoken], list[Spoken]]:
 
 def digest(system: str, spoken: Sequence[Spoken]) -> str:
     """SHA-256 in hexadecimal: the same dialogue has the same one."""
-    told = [system, *([one.role, one.text, one.calls, one.call] for one in spoken)]
+    told = [
+        system,
+        *([one.role, one.text, one.calls, one.call, *([one.files] if one.files else [])] for one in spoken),
+    ]
     return hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,5 @@
 """`/v1/`: the ASGI application that OpenAI's clients talk to. A completion that is being made holds no thread."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, MethodNotAllowed, NotFound, TooLarge, Unauthenticated, Unexpected
 from chatcore.llm.types import ReasoningDelta, TextDelta
 from chatcore.offload import offload
-from chatcore.problems import problem_headers, read_json, translate
+from chatcore.problems import problem_headers, translate
 from chatcore.realtime.plain_asgi import (
     EVENT_STREAM,
     JSON,
@@ -21,28 +20,23 @@ from chatcore.realtime.plain_asgi import (
     Receive,
     Scope,
     Send,
-    client_leaves,
+    now_and_then,
     send_document,
+    while_client_stays,
 )
 from chatcore.security import limits
 from external.openai import errors
 from external.openai.answers import DONE, KEEP_ALIVE, Answer, event
 from external.openai.completions import place_request
 from external.openai.listing import list_models, read_model
-from external.openai.requests import ChatRequest, read_request
+from external.openai.requests import MOST_BYTES, ChatRequest, read_request
 from external.openai.sources import Failed, Restarted, Source
 from external.openai.stored import Stored
-from external.openai.unstored import prepare
+from external.openai.telling import Telling
+from external.openai.unstored import open_unstored
 
 MODELS, COMPLETIONS = "/v1/models", "/v1/chat/completions"
 CONVERSATION = "x-conversation"
-RECHECK_SECONDS = 4.0
-RESTARTED = {
-    "code": "restarted",
-    "detail": "The provider broke off and another one begins anew, so the text so far is void. "
-    "The whole answer will be in the conversation; or ask again.",
-    "retryable": True,
-}
 
 
 async def openai_door(scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,13 +60,14 @@ class _Call:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope, self.receive, self.send = scope, receive, send
         self.begun = False
+        self._proven: bytes | None = None
         self.headers: Headers = [(b"x-request-id", f"req_{uuid.uuid4().hex}".encode())]
 
     async def answer(self) -> None:
         path = self.scope["path"].rstrip("/")
         if path == COMPLETIONS:
             self._must_be("POST")
-            await self._complete(await self._asker(), read_request(read_json(await self._body())))
+            await self._complete(await self._asker(), await self._request())
         elif path == MODELS:
             self._must_be("GET")
             await self._document(200, await offload(list_models, await self._asker()))
@@ -89,27 +84,22 @@ class _Call:
         await self._document(*errors.refusal(problem))
 
     async def _complete(self, principal: Principal, request: ChatRequest) -> None:
-        if request.store is False:
-            source: Source = await offload(prepare, principal, request)
-        else:
-            header = dict(self.scope["headers"]).get(CONVERSATION.encode(), b"").decode("latin-1").strip()
-            source = await Stored.open(await offload(place_request, principal, request, header))
+        source = await self._source(principal, request)
         if source.conversation_id:
             self.headers.append((CONVERSATION.encode(), str(source.conversation_id).encode()))
         answer = Answer(source.reply_id, request.model, source.conversation_id)
-        working = asyncio.ensure_future(
-            self._stream(source, answer, request) if request.stream else self._whole(source, answer)
-        )
-        leaving = asyncio.ensure_future(client_leaves(self.receive))
+        request.messages.clear()  # their files would be held for as long as the model speaks
         try:
-            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
+            work = self._stream(source, answer, request) if request.stream else self._whole(source, answer)
+            await while_client_stays(work, self.receive)
         finally:
-            for task in (working, leaving):
-                task.cancel()
-            await asyncio.gather(working, leaving, return_exceptions=True)
             source.close()
+
+    async def _source(self, principal: Principal, request: ChatRequest) -> Source:
+        if request.store is False:
+            return await open_unstored(principal, request)
+        header = dict(self.scope["headers"]).get(CONVERSATION.encode(), b"").decode("latin-1").strip()
+        return await Stored.open(await offload(place_request, principal, request, header))
 
     async def _whole(self, source: Source, answer: Answer) -> None:
         try:
@@ -134,36 +124,36 @@ class _Call:
         except ChatcoreError as problem:
             await self._write(event(errors.refusal(problem)[1]))
         else:
-            if request.stream_options and request.stream_options.include_usage:
+            if request.includes_usage:
                 await self._write(answer.usage(source.usage))
             await self._write(DONE)
         await self.send({"type": "http.response.body", "body": b""})
 
     async def _chunks(self, source: Source, answer: Answer) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        checked_at = loop.time()
-        told = False
+        look, telling = now_and_then(self._principal), Telling()
         yield answer.delta(role="assistant", content="")
         async for one in source.events():
-            if loop.time() - checked_at >= RECHECK_SECONDS:
-                await self._principal()
-                checked_at = loop.time()
+            await look()
             if isinstance(one, TextDelta):
-                told = True
-                yield answer.delta(content=one.text)
+                if fresh := telling.text(one.text):
+                    yield answer.delta(content=fresh)
             elif isinstance(one, ReasoningDelta):
-                told = True
-                yield answer.delta(reasoning_content=one.text)
-            elif isinstance(one, Restarted) and told:
-                raise Failed(RESTARTED)
+                if fresh := telling.reasoning(one.text):
+                    yield answer.delta(reasoning_content=fresh)
+            elif isinstance(one, Restarted):
+                telling.restart()
             elif one is None:
                 yield KEEP_ALIVE
+        telling.end()
         if source.tool_calls:
             yield answer.calls(source.tool_calls)
         yield answer.end(source.finish_reason, source.tool_calls)
 
     async def _asker(self) -> Principal:
         """The principal, who has paid for the request."""
+        if any(name == b"x-authenticator" for name, _ in self.scope["headers"]):
+            # A proof may be of the body, so that it is read for somebody who is not known yet: no more than elsewhere.
+            self._proven = await self._body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         principal = await self._principal()
         try:
             await limits.charge_live(principal)
@@ -173,13 +163,19 @@ class _Call:
         return principal
 
     async def _principal(self) -> Principal:
-        """Keys and tokens only: a page of another site must not ask with a visitor's cookie."""
-        principal = await principal_of(self.scope)
+        """Keys, tokens and proofs only: a page of another site must not ask with a visitor's cookie."""
+        principal = await principal_of(self.scope, self._proven)
         if principal is None or principal.credential == "session":
             raise Unauthenticated
         return principal
 
-    async def _body(self) -> bytes:
+    async def _request(self) -> ChatRequest:
+        content = self._proven if self._proven is not None else await self._body(MOST_BYTES)
+        if len(content) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return await offload(read_request, content)
+        return read_request(content)
+
+    async def _body(self, most_bytes: int) -> bytes:
         pieces, size, more = [], 0, True
         while more:
             message = await self.receive()
@@ -187,7 +183,7 @@ class _Call:
                 raise ConnectionAbortedError
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            if size > most_bytes:
                 raise TooLarge
             more = message.get("more_body", False)
         return b"".join(pieces)

@@ -1,21 +1,40 @@
 """What OpenAI's clients send: https://platform.openai.com/docs/api-reference/chat/create."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chatcore import texts
-from chatcore.errors import FieldProblem, Invalid
+from chatcore.errors import FieldProblem, Invalid, TooLarge
 from chatcore.llm import parameters
-from chatcore.problems import pydantic_problem
+from chatcore.problems import pydantic_problem, read_json
 from conversations.actions.dialogues import Spoken
 from conversations.texts import MAX_MODEL_NAME_LENGTH, MAX_PARAMS_KEYS
+from external.openai.files import SentFile
 
 MOST_MESSAGES = 1_000
 LONGEST_TEXT = 1_000_000  # characters: prompts of programs are longer than what people type
 PARAMS_DEPTH = 32  # of the schemas of tools
-NOT_PARAMETERS = {"model", "messages", "stream", "stream_options", "store", "metadata", "user", "n"}
+MOST_FILES = 50
+MOST_BYTES = 32 * 1024 * 1024  # of a body with files; without them it is as long as any other
+_FILE = re.compile(rb'(?:;base64,|"file_data"\s*:\s*")[A-Za-z0-9+/=\\]+')  # as JSON may write it
+
+
+class ImageUrl(BaseModel):
+    """A data URL, or the address of a picture."""
+
+    url: str
+
+
+class File(BaseModel):
+    """A document: a data URL or Base64 alone."""
+
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str = Field("", max_length=255)
 
 
 class Part(BaseModel):
@@ -23,6 +42,30 @@ class Part(BaseModel):
 
     type: str
     text: str = ""
+    image_url: ImageUrl | None = None
+    file: File | None = None
+
+    def sent(self, pointer: str) -> SentFile | None:
+        """The file it is; None for a text. Raises Invalid for anything else."""
+        if self.type in ("text", "refusal"):
+            return None
+        if self.type == "image_url" and self.image_url:
+            pointer = f"{pointer}/image_url/url"
+            if not self.image_url.url.startswith(("data:", "http://", "https://")):
+                raise texts.refused(pointer, "must be a data URL, or an address with http or https", "type")
+            return SentFile("", self.image_url.url, pointer, is_picture=True)
+        if self.type == "file" and self.file:
+            if not self.file.file_data:
+                pointer = f"{pointer}/file"
+                raise texts.refused(
+                    pointer, "must have file_data: no files are kept beforehand here", "missing"
+                )
+            texts.checked_text(self.file.filename, f"{pointer}/file/filename", required=False)
+            return SentFile(
+                self.file.filename, self.file.file_data, f"{pointer}/file/file_data", is_picture=False
+            )
+        detail = f"Parts of the type {self.type!r} are not taken like this: send text, image_url or file."
+        raise Invalid(detail, errors=[FieldProblem(pointer, detail, "unsupported_value")])
 
 
 class Function(BaseModel):
@@ -43,8 +86,12 @@ class ChatMessage(BaseModel):
     tool_calls: list[Call] | None = None
     tool_call_id: str = Field("", max_length=200)
 
-    def spoken(self, pointer: str) -> Spoken:
-        text = self.content if isinstance(self.content, str) else _joined(self.content or (), pointer)
+    def spoken(self, pointer: str, sent: dict[str, SentFile]) -> Spoken:
+        """Its files are added to `sent`."""
+        parts = self.content if isinstance(self.content, list) else []
+        text = self.content if isinstance(self.content, str) else "\n".join(part.text for part in parts)
+        files = self._files(parts, f"{pointer}/content")
+        sent.update(files)
         texts.checked_text(text, f"{pointer}/content", limit=LONGEST_TEXT, required=False)
         calls = [
             {"id": call.id, "name": call.function.name, "arguments": call.function.arguments}
@@ -55,7 +102,17 @@ class ChatMessage(BaseModel):
             raise texts.refused(
                 f"{pointer}/tool_call_id", "must name the call that this is the result of", "missing"
             )
-        return Spoken(role, text, calls, self.tool_call_id if role == "tool" else "")
+        return Spoken(role, text, calls, self.tool_call_id if role == "tool" else "", tuple(files))
+
+    def _files(self, parts: Sequence[Part], pointer: str) -> dict[str, SentFile]:
+        found = [file for at, part in enumerate(parts) if (file := part.sent(f"{pointer}/{at}"))]
+        if found and self.role != "user":
+            raise texts.refused(found[0].pointer, "must be in a message of the user", "unsupported_value")
+        if len(found) > settings.ATTACHMENTS_PER_MESSAGE:
+            raise texts.refused(
+                pointer, f"has more than {settings.ATTACHMENTS_PER_MESSAGE} files", "too_many"
+            )
+        return {file.digest: file for file in found}
 
 
 class StreamOptions(BaseModel):
@@ -76,9 +133,17 @@ class ChatRequest(BaseModel):
     user: str | None = Field(None, max_length=200)
     n: int | None = 1
 
+    def dialogue(self) -> tuple[list[Spoken], dict[str, SentFile]]:
+        """What was said, and the files that it names by their digests. It looks at every byte of them."""
+        sent: dict[str, SentFile] = {}
+        spoken = [message.spoken(f"/messages/{at}", sent) for at, message in enumerate(self.messages)]
+        if sum(len(one.files) for one in spoken) > MOST_FILES:
+            raise texts.refused("/messages", f"have more than {MOST_FILES} files", "too_many")
+        return spoken, sent
+
     @property
-    def dialogue(self) -> list[Spoken]:
-        return [message.spoken(f"/messages/{at}") for at, message in enumerate(self.messages)]
+    def includes_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
 
     @property
     def params(self) -> dict[str, Any]:
@@ -89,8 +154,13 @@ class ChatRequest(BaseModel):
         return given
 
 
-def read_request(body: Any) -> ChatRequest:
-    """Raises Invalid, with a pointer to each field that cannot be accepted."""
+def read_request(content: bytes) -> ChatRequest:
+    """Raises Invalid, with a pointer to each field that cannot be accepted, Malformed and TooLarge."""
+    if len(content) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        words = len(content) - sum(len(found[0]) for found in _FILE.finditer(content))
+        if words > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise TooLarge
+    body = read_json(content, most_bytes=MOST_BYTES)
     try:
         request = ChatRequest.model_validate(body)
     except ValidationError as error:
@@ -103,13 +173,3 @@ def read_request(body: Any) -> ChatRequest:
 
 def _plain(error: ValidationError) -> Sequence[Mapping[str, Any]]:
     return error.errors(include_url=False, include_context=False, include_input=False)
-
-
-def _joined(parts: Sequence[Part], pointer: str) -> str:
-    for at, part in enumerate(parts):
-        if part.type not in ("text", "refusal"):
-            detail = f"Parts of the type {part.type!r} are not taken here: send text."
-            raise Invalid(
-                detail, errors=[FieldProblem(f"{pointer}/content/{at}", detail, "unsupported_value")]
-            )
-    return "\n".join(part.text for part in parts)

@@ -9,6 +9,7 @@ from chatcore.llm.types import ReasoningDelta, TextDelta
 from chatcore.offload import offload
 from conversations.follow import ReplyWatch
 from external.openai.completions import Asking, ask
+from external.openai.files import discard, store_files
 from external.openai.sources import Failed, Restarted, Told
 
 DELETED = {"code": "deleted", "detail": "The reply was deleted before it was finished.", "retryable": False}
@@ -28,12 +29,15 @@ class Stored:
 
     @classmethod
     async def open(cls, asking: Asking) -> "Stored":
+        principal = asking.principal
+        attachments = await store_files(principal, asking.place.new, asking.sent)
         source = cls(asking.place.conversation_id, uuid7())
-        await source._watch.open()
         try:
-            await offload(ask, asking, source.reply_id)
+            await source._watch.open()
+            await offload(ask, asking, source.reply_id, attachments)
         except BaseException:
             source.close()
+            await offload(discard, principal, attachments)
             raise
         return source
 

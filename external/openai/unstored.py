@@ -4,13 +4,14 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
 from chatcore.llm import routing
+from chatcore.llm.contents import image_tokens
 from chatcore.llm.models import Model
 from chatcore.llm.types import (
     Finished,
@@ -30,7 +31,12 @@ from chatcore.usage.actions import Call, record
 from chatcore.usage.errors import BudgetExceeded
 from conversations.actions import Spoken
 from conversations.actions.access import find_model
+from conversations.attachments import Examined
+from conversations.context import CHARACTERS_PER_TOKEN, TOKENS_ASSUMED
+from conversations.models import Message
 from conversations.streams import GrowingCalls
+from conversations.turns import Reader
+from external.openai.files import Sent, examine_files
 from external.openai.requests import ChatRequest
 from external.openai.sources import Failed, Told
 
@@ -96,7 +102,8 @@ class Unstored:
                 self.calls.take(event)
 
     def _record(self, outcome: str, code: str, seconds: float) -> None:
-        read = tokens.estimate_turns(turn.text for turn in self.request.turns)
+        turns = self.request.turns
+        read = tokens.estimate_turns(turn.text for turn in turns) + image_tokens(turns)
         call = Call(
             workspace=self.principal.workspace.id,
             user=self.principal.user.id if self.principal.user else None,
@@ -115,8 +122,24 @@ class Unstored:
             record(call)
 
 
-def prepare(principal: Principal, request: ChatRequest) -> Unstored:
+@dataclass(frozen=True)
+class _Checked:
+    """A request that may be made. `sees`: some model that may answer takes images."""
+
+    model: Model
+    dialogue: list[Spoken]
+    sent: Sent
+    sees: bool
+
+
+async def open_unstored(principal: Principal, request: ChatRequest) -> Unstored:
     """Raises what a stored one would. A budget is only looked at: what the call takes is charged when it has ended."""
+    checked = await offload(_check, principal, request)
+    files = await examine_files(checked.dialogue, checked.sent)
+    return await offload(_prepared, principal, request, checked, files)
+
+
+def _check(principal: Principal, request: ChatRequest) -> _Checked:
     principal.require("messages:write")
     model = find_model(principal, request.model)
     asker = (
@@ -125,13 +148,36 @@ def prepare(principal: Principal, request: ChatRequest) -> Unstored:
     )
     if spending.is_spent(principal.workspace.id, *asker, model.pk):
         raise BudgetExceeded
+    dialogue, sent = request.dialogue()
+    return _Checked(model, dialogue, sent, bool(sent) and Model.objects.one_sees(model.pk))
+
+
+def _prepared(
+    principal: Principal, request: ChatRequest, checked: _Checked, files: Mapping[int, list[Examined]]
+) -> Unstored:
+    shown = {each.attachment.id: each for row in files.values() for each in row}
+    messages = {
+        place: Message(id=uuid7(), author=Message.Author.USER, text=checked.dialogue[place].text)
+        for place in files
+    }
+    reader = Reader(
+        (checked.model.context_window or TOKENS_ASSUMED) * CHARACTERS_PER_TOKEN,
+        {messages[place].id: [each.attachment for each in row] for place, row in files.items()},
+        sees=checked.sees,
+        look=lambda file: shown[file.id].shown,
+    )
+    turns = [
+        (reader.turn(messages[place]) if place in messages else None) or _turn(spoken)
+        for place, spoken in reversed(list(enumerate(checked.dialogue)))
+    ]
     asked = ModelRequest(
         model="",
-        turns=tuple(_turn(spoken) for spoken in request.dialogue),
+        turns=tuple(reversed(turns)),
         params=request.params,
-        user=str(asker[0] or ""),
+        user=str(principal.user.id) if principal.user else "",
+        left_out=tuple(sorted(reader.left_out)),
     )
-    return Unstored(principal, model, asked)
+    return Unstored(principal, checked.model, asked)
 
 
 def _turn(spoken: Spoken) -> Turn:

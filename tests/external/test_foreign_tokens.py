@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient
+from django.test import AsyncClient, AsyncRequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
 from chatcore.accounts.channels import principal_of
+from chatcore.accounts.doors import admit
 from chatcore.errors import Unauthenticated
 from conversations.models import Message
-from external.models import Identity, KeySet
+from external.models import Authenticator, Identity, IntakePolicy, KeySet
 from tests.accounts.factories import make_key_text, make_member, make_workspace
 from tests.api import problem_of
 from tests.external.identity_provider import (
@@ -272,6 +273,25 @@ def test_the_member_is_the_one_whose_verified_identity_the_token_names(provider:
     assert ask(authenticator, **bearer(make_token(oid=42))).status_code == 401
 
 
+@probed
+def test_a_number_in_a_token_is_of_the_country_of_the_integration_s_policy(
+    provider: IdentityProvider,
+) -> None:
+    authenticator = make_jwt_authenticator(provider, user="identity", channel="sms", claim="phone_number")
+    workspace = authenticator.integration.workspace
+    named = {"channel": "sms", "verified_at": timezone.now(), "verified_by": "user:1"}
+    member = make_member(workspace, email="ada@example.com")
+    Identity.objects.create(workspace=workspace, user=member, value="+436601234567", **named)
+    national = bearer(make_token(phone_number="0660 1234567"))
+    problem_of(ask(authenticator, **national), 401)
+    policy = IntakePolicy.objects.create(integration=authenticator.integration, default_country="AT")
+    assert ask(authenticator, **national).json()["user"] == "ada@example.com"
+    policy.default_country = "DE"
+    policy.save()
+    problem_of(ask(authenticator, **national), 401)
+    assert ask(authenticator, **bearer(make_token(phone_number="+43 660 1234567"))).status_code == 200
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_messages_that_arrive_together_are_each_in_the_name_of_its_own_member(
     provider: IdentityProvider,
@@ -301,7 +321,7 @@ async def test_messages_that_arrive_together_are_each_in_the_name_of_its_own_mem
 
 @probed
 @pytest.mark.django_db(transaction=True)
-async def test_asynchronous_and_live_doors_take_tokens_and_no_proof_that_is_good_once(
+async def test_asynchronous_and_live_doors_take_tokens_and_proofs_that_are_good_once(
     provider: IdentityProvider,
 ) -> None:
     authenticator = await sync_to_async(make_jwt_authenticator)(provider)
@@ -312,19 +332,34 @@ async def test_asynchronous_and_live_doors_take_tokens_and_no_proof_that_is_good
         assert answer.status_code == 200, answer.content
     assert provider.asked == 2
 
-    def scope(**headers: str) -> dict[str, Any]:
+    def scope(headers: dict[str, str]) -> dict[str, Any]:
         pairs = {"x-authenticator": str(authenticator.pk)} | headers
         return {
             "type": "websocket",
-            "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
+            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in pairs.items()],
         }
 
-    for _ in range(2):  # they look again while they are open
-        principal = await principal_of(scope(authorization=f"Bearer {make_token()}"))
+    for body in (b"", None):  # they look again while they are open
+        principal = await principal_of(scope(bearer(make_token())), body)
         assert principal is not None
         assert principal.integration == authenticator.integration
     with pytest.raises(Unauthenticated):
-        await principal_of(scope(authorization="Bearer x"))
+        await principal_of(scope(bearer("x")), b"")
+
     authenticator = await sync_to_async(make_authenticator)()
+    opened, again = scope(proof := signed(b"")), scope(proof)
+    for body in (b"", None, None):
+        principal = await principal_of(opened, body)
+        assert principal is not None
+        assert principal.user == authenticator.integration.acts_as
+    for body in (b"", None):  # another connection with the same proof
+        with pytest.raises(Unauthenticated):
+            await principal_of(again, body)
+    named = {name.replace("_", "-"): value for name, value in signed(b"{}").items()}
+    named |= {"X-Authenticator": str(authenticator.pk)}
+    request = AsyncRequestFactory().post("/", b"{}", content_type="application/json", headers=named)
+    assert await sync_to_async(admit)(request)
+    assert await principal_of(request.scope)  # the stream it is answered with looks again too
+    await Authenticator.objects.filter(pk=authenticator.pk).aupdate(enabled=False)
     with pytest.raises(Unauthenticated):
-        await principal_of(scope(**{name.replace("_", "-"): value for name, value in signed(b"").items()}))
+        await principal_of(opened)

@@ -1,7 +1,10 @@
 """The `openai` package, unchanged, and plain HTTP against `/v1/`: what is answered, and what is kept of it."""
 
+import base64
+import io
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -11,7 +14,11 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from PIL import Image
+from websockets.asyncio.client import connect
 
+from tests.conversations.files import picture
+from tests.external.proving import SECRET, signed
 from tests.running import ROOT, Chatcore
 from tests.upstreams.plans import ToolCall
 from tests.upstreams.server import Upstream
@@ -28,6 +35,13 @@ WEATHER: Any = {
 }
 
 
+def data_url(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+PICTURE = data_url(picture())
+
+
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
     server = Upstream()
@@ -42,11 +56,11 @@ def model(one: Chatcore, upstream: Upstream) -> str:
     with one.client() as http:
         body = {"kind": "openai", "name": "Upstream of completions", "base_url": f"{upstream.url}/v1"}
         provider = http.post("/api/v1/providers/", json=body).json()["id"]
-        made = http.post(
-            "/api/v1/models/", json={"name": "whole", "label": "Whole", "supports": {"tools": True}}
-        ).json()
-        body = {"model": made["id"], "provider": provider, "upstream_name": "whole"}
-        assert http.post("/api/v1/deployments/", json=body).status_code == 201
+        for name, supports in {"whole": {"tools": True}, "seeing": {"vision": True}, "blind": {}}.items():
+            described = {"name": name, "label": name.title(), "supports": supports}
+            made = http.post("/api/v1/models/", json=described).json()
+            body = {"model": made["id"], "provider": provider, "upstream_name": name}
+            assert http.post("/api/v1/deployments/", json=body).status_code == 201
     return "whole"
 
 
@@ -58,6 +72,25 @@ def client(one: Chatcore) -> Iterator[openai.OpenAI]:
 
 def said(text: str, role: str = "user") -> Any:
     return {"role": role, "content": text}
+
+
+def shown(text: str) -> Any:
+    """With a picture, and a document."""
+    note = base64.b64encode(b"The answer is 42.").decode()
+    return {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": text},
+            {"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}},
+            {"type": "file", "file": {"file_data": f"data:text/plain;base64,{note}", "filename": "note.txt"}},
+        ],
+    }
+
+
+def asked_of(upstream: Upstream) -> list[dict[str, Any]]:
+    """What it was asked, but for the titles that are asked for beside: those alone begin with instructions."""
+    bodies = [each.body for each in upstream.requests if each.body]
+    return [body for body in bodies if body["messages"][0]["role"] != "system"]
 
 
 def tree_of(one: Chatcore, conversation: str) -> list[dict[str, Any]]:
@@ -118,19 +151,19 @@ def test_tools_go_to_the_model_and_its_calls_and_their_results_back_and_forth(
     assert [(each.id, each.function.name, each.function.arguments) for each in calls] == [  # type: ignore[union-attr]
         ("call_1", "weather", '{"place": "Graz"}')
     ]
-    assert upstream.requests[-1].body["tools"] == [WEATHER]
+    assert asked_of(upstream)[-1]["tools"] == [WEATHER]
 
     upstream.plan("whole", pieces=("Sunny",))
     dialogue.append(asked.choices[0].message)
     dialogue.append({"role": "tool", "tool_call_id": "call_1", "content": "24 degrees"})
     answer = client.chat.completions.create(model=model, messages=dialogue, tools=[WEATHER])
     assert answer.choices[0].message.content == "Sunny"
-    assert [message["role"] for message in upstream.requests[-1].body["messages"]] == [
+    assert [message["role"] for message in asked_of(upstream)[-1]["messages"]] == [
         "user",
         "assistant",
         "tool",
     ]
-    assert upstream.requests[-1].body["messages"][2]["tool_call_id"] == "call_1"
+    assert asked_of(upstream)[-1]["messages"][2]["tool_call_id"] == "call_1"
     assert place_of(answer) == place_of(asked)
     assert [message["text"] for message in tree_of(one, place_of(answer))] == [
         "Weather in Graz?",
@@ -149,7 +182,7 @@ def test_a_dialogue_that_is_sent_again_goes_on_where_it_was(
     longer = [said("Count"), said("One", "assistant"), said("And then?")]
     second = client.chat.completions.create(model=model, messages=longer)
     assert place_of(second) == place_of(first)
-    assert upstream.requests[-1].body["messages"] == longer
+    assert asked_of(upstream)[-1]["messages"] == longer
     # Another end of the same dialogue is a branch beside it.
     other = client.chat.completions.create(model=model, messages=[*longer[:2], said("Stop!")])
     assert place_of(other) == place_of(first)
@@ -183,7 +216,7 @@ def test_a_conversation_is_continued_by_its_name(
         model=model, messages=[said("Really?")], metadata={"conversation": place_of(first)}
     )
     assert place_of(first) == place_of(again) == place_of(by_id)
-    assert [message["content"] for message in upstream.requests[-1].body["messages"]] == [
+    assert [message["content"] for message in asked_of(upstream)[-1]["messages"]] == [
         "My name is Ada.",
         "Yes",
         "Who am I?",
@@ -210,6 +243,117 @@ def test_nothing_is_kept_of_what_shall_not_be_stored(
         call["output_tokens"] for call in calls if call["purpose"] == "reply" and not call["message"]
     ] == [2, 2]
     assert not answer.metadata  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_a_model_sees_pictures_and_reads_documents(
+    store: bool, model: str, upstream: Upstream, client: openai.OpenAI
+) -> None:
+    told = {}
+    for name in ("seeing", "blind"):
+        upstream.plan(name, pieces=("Red",))
+        answer = client.chat.completions.create(model=name, messages=[shown("Which colour?")], store=store)
+        assert answer.choices[0].message.content == "Red"
+        told[name] = asked_of(upstream)[-1]["messages"][-1]["content"]
+    [picture, words] = told["seeing"]
+    assert picture["image_url"]["url"].startswith("data:image/png;base64,")
+    assert words["text"].startswith("Which colour?")
+    assert "note.txt]\nThe answer is 42.\n[end" in words["text"]
+    assert "[image: image.png]" in words["text"]
+    assert told["blind"].startswith("Which colour?")
+    assert told["blind"].endswith("[image: image.png, not shown to this model]")
+
+
+def test_what_comes_with_a_dialogue_is_attached_and_recognised_when_it_is_sent_again(
+    one: Chatcore, model: str, upstream: Upstream, client: openai.OpenAI
+) -> None:
+    upstream.plan("seeing", pieces=("Red",))
+    first = client.chat.completions.create(model="seeing", messages=[shown("Which colour is it?")])
+    longer = [shown("Which colour is it?"), said("Red", "assistant"), said("Sure?")]
+    second = client.chat.completions.create(model="seeing", messages=longer)
+    assert place_of(second) == place_of(first)
+    kept = tree_of(one, place_of(first))
+    assert [[file["name"] for file in message["attachments"]] for message in kept] == [
+        ["image.png", "note.txt"],
+        [],
+        [],
+        [],
+    ]
+    read = asked_of(upstream)[-1]["messages"]
+    roles = [(each["role"], type(each["content"])) for each in read]
+    assert roles == [("user", list), ("assistant", str), ("user", str)]
+    longer[0]["content"][1]["image_url"]["url"] = data_url(picture(size=(9, 9)))
+    other = client.chat.completions.create(model="seeing", messages=longer)
+    assert place_of(other) != place_of(first)  # another picture, another dialogue
+
+
+def part_of(kind: str, **fields: Any) -> Any:
+    return {"type": kind, kind: fields}
+
+
+REFUSED_PARTS: dict[str, tuple[Any, str]] = {
+    "an address of ours": (part_of("image_url", url="http://127.0.0.1:1/a.png"), "image_url.url"),
+    "no address": (part_of("image_url", url="file:///etc/passwd"), "image_url.url"),
+    "no picture": (part_of("image_url", url="data:image/png;base64,aGVsbG8="), "image_url.url"),
+    "a broken picture": (part_of("image_url", url="data:image/png;base64,iVBORw0KGgo="), "image_url.url"),
+    "not Base64": (part_of("file", file_data="!", filename="a.txt"), "file.file_data"),
+    "empty": (part_of("file", file_data="data:text/plain;base64,", filename="a.txt"), "file.file_data"),
+    "of a strange type": (part_of("file", file_data="f0VMRgABAv8="), "file.file_data"),
+    "kept elsewhere": (part_of("file", file_id="file-1"), "file"),
+    "a sound": (part_of("input_audio", data="", format="wav"), ""),
+}
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_files_that_cannot_be_taken_are_named(store: bool, client: openai.OpenAI) -> None:
+    for kind, (part, field) in REFUSED_PARTS.items():
+        messages: Any = [{"role": "user", "content": [{"type": "text", "text": "Look"}, part]}]
+        with pytest.raises(openai.BadRequestError) as refused:
+            client.chat.completions.create(model="echo", messages=messages, store=store)
+        assert refused.value.param == ".".join(["messages.0.content.1", *([field] if field else [])]), kind
+    answers: Any = [said("Hi"), {**shown("Look"), "role": "assistant"}, said("Hm")]
+    with pytest.raises(openai.BadRequestError, match="message of the user"):
+        client.chat.completions.create(model="echo", messages=answers, store=store)
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(model="no-such", messages=[shown("Look")], store=store)
+
+
+def test_a_body_may_be_large_where_it_is_a_picture(client: openai.OpenAI) -> None:
+    pixels = random.Random(1).randbytes(3 * 800 * 800)
+    written = io.BytesIO()
+    Image.frombytes("RGB", (800, 800), pixels).save(written, "PNG")
+    assert len(written.getvalue()) > 1_500_000
+    picture = part_of("image_url", url=data_url(written.getvalue()))
+    parts: Any = [{"type": "text", "text": "Noise"}, picture]
+    answer = client.chat.completions.create(model="echo", messages=[{"role": "user", "content": parts}])
+    assert "Noise" in (answer.choices[0].message.content or "")
+
+
+async def test_signed_requests_open_every_door_once(one: Chatcore) -> None:
+    with one.client() as http:
+        integration = http.get("/api/v1/integrations/").json()["results"][0]["id"]
+        body = {"integration": integration, "name": "Signing", "kind": "signature", "secret": SECRET}
+        authenticator = http.post("/api/v1/authenticators/", json=body).json()["id"]
+
+    def proof(content: bytes = b"") -> dict[str, str]:
+        proven = {name.replace("_", "-"): value for name, value in signed(content).items()}
+        return {"X-Authenticator": authenticator, **proven}
+
+    asked = json.dumps({"model": "echo", "messages": [said("Hello")], "stream": True}).encode()
+    with httpx.Client(base_url=one.url, timeout=30) as http:
+        assert http.get("/v1/models", headers=proof()).status_code == 200
+        once = proof(asked)
+        answer = http.post("/v1/chat/completions", content=asked, headers=once)
+        assert answer.text.endswith("data: [DONE]\n\n")
+        assert http.post("/v1/chat/completions", content=asked, headers=once).status_code == 401
+        assert http.post("/v1/chat/completions", content=asked, headers=proof(b"{}")).status_code == 401
+        with http.stream("GET", "/events/", headers=(once := proof())) as stream:
+            assert stream.status_code == 200
+            assert any("hello" in line for line in stream.iter_lines())
+        assert http.get("/events/", headers=once).status_code == 401
+    address = f"{one.url.replace('http', 'ws', 1)}/ws/"
+    async with connect(address, additional_headers=proof(), compression=None, close_timeout=0.5) as socket:
+        assert json.loads(await socket.recv())["type"] == "hello"
 
 
 def test_refusals_are_the_errors_the_package_knows(one: Chatcore, client: openai.OpenAI) -> None:

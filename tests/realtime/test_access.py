@@ -49,7 +49,7 @@ class Client:
 
 
 async def open_as(principal: Principal, monkeypatch: pytest.MonkeyPatch) -> Client:
-    async def principal_of(_: Any) -> Principal:
+    async def principal_of(*_: Any) -> Principal:
         return principal
 
     monkeypatch.setattr(sessions, "principal_of", principal_of)

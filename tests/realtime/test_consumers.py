@@ -54,7 +54,7 @@ class Socket:
 async def somebody(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     principal = await asyncio.to_thread(make_principal)
 
-    async def principal_of(_: Any) -> Any:
+    async def principal_of(*_: Any) -> Any:
         return principal
 
     monkeypatch.setattr(sessions, "principal_of", principal_of)

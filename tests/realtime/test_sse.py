@@ -22,7 +22,7 @@ async def stream(query: str, monkeypatch: pytest.MonkeyPatch, owner: Any) -> lis
     """All that was sent until the stream ended by itself."""
     sent: list[dict[str, Any]] = []
 
-    async def principal_of(_: Any) -> Any:
+    async def principal_of(*_: Any) -> Any:
         return owner
 
     async def send(message: Any) -> None:

@@ -106,7 +106,7 @@ async def test_a_live_connection_is_told_and_stays_open(
     conversation = await offload(make_conversation, owner)
     await offload(spent, owner)
 
-    async def principal_of(_: Any) -> Principal:
+    async def principal_of(*_: Any) -> Principal:
         return owner
 
     monkeypatch.setattr(sessions, "principal_of", principal_of)

@@ -37,7 +37,8 @@ class Announcement:
 def announce(*announcements: Announcement) -> list[Event]:
     """Write events in the current transaction; publish them to the watchers after its commit."""
     events = [
-        Event(
+        rows.new(
+            Event,
             workspace_id=item.workspace,
             conversation_id=item.conversation,
             type=item.body.type,

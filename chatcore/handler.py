@@ -67,7 +67,7 @@ class Handler(ASGIHandler):
         super().__init__()
         self._threads = Threads()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self.read_body(receive)
         except RequestAborted:
@@ -87,6 +87,7 @@ class Handler(ASGIHandler):
         await request_started.asend(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
         if request is None:
+            assert refusal is not None
             await self.send_response(refusal, send)
             return
         answering = asyncio.ensure_future(self._answer(request, thread, send))

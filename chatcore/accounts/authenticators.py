@@ -23,6 +23,11 @@ def register(name: str, function: Authenticate) -> None:
     _known[name] = function
 
 
+def is_vouched_for(headers: Mapping[str, str]) -> bool:
+    """Whether the request brings a proof. `headers` is a request's, which knows no case."""
+    return HEADER in headers
+
+
 def vouched(
     headers: Mapping[str, str], read_body: Callable[[], bytes] | None, address: str
 ) -> Principal | None:

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from chatcore.accounts.csrf import refuse_forged
-from chatcore.accounts.doors import admit
+from chatcore.accounts.doors import admit_live
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Unauthenticated, UnsupportedMedia
 from chatcore.offload import in_request
@@ -24,16 +24,13 @@ class PrincipalAuth(AuthBase):
         self.content_types = content_types
 
     async def __call__(self, request: HttpRequest) -> Principal:
-        return await in_request(self.principal_of, request)
-
-    def principal_of(self, request: HttpRequest) -> Principal:
-        principal = admit(request)
+        principal = await admit_live(request)
         if principal is None:
             raise Unauthenticated
         if _has_body(request) and request.content_type not in self.content_types:
             raise UnsupportedMedia
         if principal.credential == "session":
-            refuse_forged(request)
+            await in_request(refuse_forged, request)
         return principal
 
 

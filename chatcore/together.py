@@ -1,0 +1,100 @@
+"""Work that is done for all who ask for it at this moment, instead of for one after the other.
+
+Who comes alone waits for nobody. Whoever finds nobody at work works, for all that wait; then the next one does. So
+what an asker is told was always found out after it asked.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
+
+from chatcore.errors import ChatcoreError
+from chatcore.offload import in_request
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_TOGETHER = 50
+
+
+@dataclass(eq=False)
+class _Waiting(Generic[T, R]):
+    """`heard` is what came of the item; None: it is its turn to work."""
+
+    item: T
+    heard: "asyncio.Future[R | ChatcoreError | None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+@dataclass(eq=False)
+class _Line(Generic[T, R]):
+    """Those who wait for the same, in the order in which they came."""
+
+    waiting: deque[_Waiting[T, R]] = field(default_factory=deque)
+    is_working: bool = False
+
+
+Work: TypeAlias = Callable[[Sequence[T]], Sequence[R | ChatcoreError]]
+
+
+class Together(Generic[T, R]):
+    """`await together(work, item, key)`: what `work(items)`, away from the event loop, has for this item.
+
+    Those with the same `key` are together; their `work` must be the same. Raises what it has instead of a result.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Hashable, _Line[T, R]] = {}
+
+    async def __call__(self, work: Work[T, R], item: T, key: Hashable) -> R:
+        key = (asyncio.get_running_loop(), key)
+        line = self._lines.setdefault(key, _Line())
+        mine: _Waiting[T, R] = _Waiting(item)
+        line.waiting.append(mine)
+        outcome = await mine.heard if line.is_working else None
+        if outcome is None:
+            outcome = await self._work(work, key, line, mine)
+        if isinstance(outcome, ChatcoreError):
+            raise outcome
+        return outcome
+
+    async def _work(
+        self, work: Work[T, R], key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]
+    ) -> R | ChatcoreError:
+        """For everybody who waits. That this one's client goes away meanwhile changes nothing for the others."""
+        line.is_working = True
+        together = [line.waiting.popleft() for _ in range(min(len(line.waiting), MOST_TOGETHER))]
+        mine.heard = asyncio.get_running_loop().create_future()
+        working = asyncio.ensure_future(in_request(work, [each.item for each in together]))
+        working.add_done_callback(partial(self._tell, key, line, together))
+        await asyncio.wait([working])
+        return working.result()[together.index(mine)]
+
+    def _tell(
+        self,
+        key: Hashable,
+        line: _Line[T, R],
+        together: Sequence[_Waiting[T, R]],
+        working: "asyncio.Future[Sequence[R | ChatcoreError]]",
+    ) -> None:
+        failed = asyncio.CancelledError() if working.cancelled() else working.exception()
+        for place, each in enumerate(together):
+            if each.heard.done():
+                continue
+            if failed is not None:
+                each.heard.set_exception(failed)
+                each.heard.exception()  # whoever works is told by its own task
+            else:
+                each.heard.set_result(working.result()[place])
+        line.is_working = False
+        while line.waiting and line.waiting[0].heard.done():
+            line.waiting.popleft()  # its client has gone before it was anybody's turn
+        if line.waiting:
+            line.is_working = True
+            line.waiting[0].heard.set_result(None)
+        else:
+            self._lines.pop(key, None)

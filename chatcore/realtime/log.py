@@ -55,8 +55,7 @@ def announce(*announcements: Announcement) -> list[Event]:
 
 
 def _publish(events: Iterable[Event]) -> None:
-    for event in events:
-        hub.publish(groups_of(event), frame_body(event))
+    hub.publish_many([(groups_of(event), frame_body(event)) for event in events])
 
 
 def groups_of(event: "Event | Position") -> list[str]:

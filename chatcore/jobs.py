@@ -21,6 +21,7 @@ from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.tasks import Task
 
+from chatcore import rows
 from chatcore.offload import offload
 
 __all__ = ["Retry", "app", "bell", "connect", "defer", "defer_many", "remove_finished", "rescue_orphans"]
@@ -45,14 +46,30 @@ def defer(task: AnyTask | JobDeferrer | str, **arguments: Any) -> int:
 
 
 def defer_many(task: AnyTask | JobDeferrer | str, arguments: Iterable[dict[str, Any]]) -> list[int]:
-    """Enqueue a job for each set of arguments, in one statement."""
-    job_ids = _deferrer(task).batch_defer(*arguments)
+    """Enqueue a job for each set of arguments, in one statement. A lock of the queue that is taken is an error."""
+    job = _deferrer(task).job
+    wanted = rows.json_text([job.task_kwargs | each for each in arguments])
+    found = rows.execute(_DEFER, vars(job) | {"arguments": wanted})
     transaction.on_commit(bell.ring)
-    return job_ids
+    return [job_id for (job_id,) in found]
 
 
-def _deferrer(task: AnyTask | JobDeferrer | str) -> AnyTask | JobDeferrer:
-    return app.configure_task(task, allow_unknown=False) if isinstance(task, str) else task
+def _deferrer(task: AnyTask | JobDeferrer | str) -> JobDeferrer:
+    if isinstance(task, str):
+        return app.configure_task(task, allow_unknown=False)
+    return task.configure() if isinstance(task, Task) else task
+
+
+# The library's own `batch_defer` says the same in ten times the time: it keeps an account of each job for its log.
+_DEFER = """
+select unnest(procrastinate_defer_jobs_v1(array(
+    select row(
+        %(queue)s::text, %(task_name)s::text, %(priority)s::int, %(lock)s::text, %(queueing_lock)s::text, arguments,
+        %(scheduled_at)s::timestamptz
+    )::procrastinate_job_to_defer_v1
+    from jsonb_array_elements(%(arguments)s::jsonb) with ordinality as wanted(arguments, place) order by place
+)))
+"""
 
 
 @dataclass(frozen=True)

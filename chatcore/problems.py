@@ -146,7 +146,7 @@ def read_json(body: bytes, *, most_bytes: int | None = None) -> Any:
     if len(body) > (most_bytes or settings.DATA_UPLOAD_MAX_MEMORY_SIZE):
         raise errors.TooLarge
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except RecursionError:
         raise errors.Malformed("The JSON is nested too deeply.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -157,6 +157,9 @@ def read_json(body: bytes, *, most_bytes: int | None = None) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise errors.Malformed(f"The body is not JSON: it has no {name}.")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class JSONParser(DRFJSONParser):

@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -120,9 +121,14 @@ def attachments_of(message: Message) -> list[Attachment]:
 
 def has_none(message: Message) -> None:
     """Known of a message that was just written without any: nobody has to ask."""
+    message.__dict__.setdefault("_prefetched_objects_cache", {})["attachments"] = _nothing()
+
+
+@cache
+def _nothing() -> Any:
     nothing: Any = Attachment.objects.none()
     nothing._result_cache = []  # as a prefetch leaves it
-    message.__dict__.setdefault("_prefetched_objects_cache", {})["attachments"] = nothing
+    return nothing
 
 
 def find_attachment(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from chatcore import rows
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, NotFound
@@ -192,7 +193,8 @@ class Plan:
             self._closed.append(thread)
 
     def _message(self, addressed: Addressed, conversation: Conversation) -> Message:
-        return Message(
+        return rows.new(
+            Message,
             id=just_before(addressed.reply_id) if addressed.reply_id else uuid7(),
             workspace_id=conversation.workspace_id,
             conversation=conversation,
@@ -210,7 +212,8 @@ class Plan:
 
     def _origin(self, each: Planned) -> IntakeMessage:
         item = each.of.item
-        return IntakeMessage(
+        return rows.new(
+            IntakeMessage,
             message_id=each.message.id,
             integration_id=self.integration.id,
             key_id=each.of.principal.key_id,

@@ -14,6 +14,7 @@ from django.utils import timezone
 from chatcore import rows
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
+from chatcore.prepared import plans_kept
 from conversations.models import Conversation
 from external.models import IntakePolicy, Thread
 
@@ -56,7 +57,9 @@ def hold(
         rows.execute(_HOLD_THREADS, values)
     places = Places()
     found: Any  # a conversation with what the statement says beside it
-    for found in Conversation.objects.raw(_HOLD_CONVERSATIONS, values):
+    with plans_kept():
+        held = list(Conversation.objects.raw(_HOLD_CONVERSATIONS, values))
+    for found in held:
         places.conversations[found.id] = found
         places.audiences[found.id] = tuple(found.audience)
         if found.thread_id is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from chatcore.realtime.catalogue import ControlBody, SignalBody
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEARTBEAT = b": still here\n\n"  # a server-sent comment: it keeps a silent stream alive
 
 
@@ -54,7 +55,7 @@ class Frame:
 
 
 def encode(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(body)
 
 
 def control(body: ControlBody, ref: str | None = None) -> Frame:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from asgiref.sync import async_to_sync
@@ -25,6 +25,8 @@ PUBLISH_TIMEOUT = 2.0
 REJOIN_SECONDS = 1.0
 REMEMBERED = 20_000
 LOCAL = "local."  # groups of this process only: what is made from frames here
+
+Addressed = tuple[Sequence[str], dict[str, Any]]  # groups, and what their watchers are sent
 
 
 class Watcher(Protocol):
@@ -44,7 +46,7 @@ class Hub:
         self.cursor: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._delivered: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._outbox: list[tuple[str, dict[str, Any]]] = []
+        self._outbox: list[Addressed] = []
         self._flushing: asyncio.Task[None] | None = None
         self._joined: set[str] = set()
         self._syncing = asyncio.Lock()
@@ -123,7 +125,10 @@ class Hub:
 
     def publish(self, groups: Iterable[str], body: dict[str, Any]) -> None:
         """Send a frame to all watchers of the groups, in every process. Never raises, never waits."""
-        addressed = [(group, body) for group in groups]
+        self.publish_many([(list(groups), body)])
+
+    def publish_many(self, addressed: Sequence[Addressed]) -> None:
+        """`publish` each of these, in this order."""
         loop = self._loop
         if loop is None or loop.is_closed():
             if self.layered:
@@ -135,10 +140,11 @@ class Hub:
             with contextlib.suppress(RuntimeError):  # the loop closed meanwhile: nobody watches here
                 loop.call_soon_threadsafe(self._enqueue, addressed)
 
-    def _enqueue(self, addressed: list[tuple[str, dict[str, Any]]]) -> None:
+    def _enqueue(self, addressed: Sequence[Addressed]) -> None:
         if not self.layered:
-            for group, body in addressed:
-                self.deliver(group, body)
+            for groups, body in addressed:
+                for group in groups:
+                    self.deliver(group, body)
             return
         self._outbox += addressed
         if self._flushing is None or self._flushing.done():
@@ -158,10 +164,12 @@ class Hub:
                     len(batch),
                 )
 
-    async def _send(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+    async def _send(self, batch: Sequence[Addressed]) -> None:
         merged: dict[str, list[str]] = defaultdict(list)
-        for group, body in batch:
-            merged[group].append(encode(body))
+        for groups, body in batch:
+            frame = encode(body)
+            for group in groups:
+                merged[group].append(frame)
         layer = self._layer()
         shard_of = layer._get_layer()
         by_shard: dict[Any, list[tuple[str, bytes]]] = defaultdict(list)
@@ -176,7 +184,7 @@ class Hub:
                     pipe.publish(name, message)
                 await pipe.execute()
 
-    def _publish_without_loop(self, addressed: list[tuple[str, dict[str, Any]]]) -> None:
+    def _publish_without_loop(self, addressed: Sequence[Addressed]) -> None:
         try:
             async_to_sync(self._send)(addressed)
         except Exception as error:

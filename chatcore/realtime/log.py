@@ -37,7 +37,8 @@ class Announcement:
 def announce(*announcements: Announcement) -> list[Event]:
     """Write events in the current transaction; publish them to the watchers after its commit."""
     events = [
-        Event(
+        rows.new(
+            Event,
             workspace_id=item.workspace,
             conversation_id=item.conversation,
             type=item.body.type,
@@ -54,8 +55,7 @@ def announce(*announcements: Announcement) -> list[Event]:
 
 
 def _publish(events: Iterable[Event]) -> None:
-    for event in events:
-        hub.publish(groups_of(event), frame_body(event))
+    hub.publish_many([(groups_of(event), frame_body(event)) for event in events])
 
 
 def groups_of(event: "Event | Position") -> list[str]:

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from chatcore.llm.models import Model
 from chatcore.llm.types import Usage as Counts
+from chatcore.rows import execute
 from chatcore.usage import periods
 from chatcore.usage.counters import Amounts, Counter, add, charge, ensure
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
@@ -136,9 +137,7 @@ def _held(
 ) -> list[Budget]:
     """The budgets that cover such a call, kept from being changed or removed until this transaction has ended."""
     asker = {"workspace": workspace, "user": user, "integration": integration, "model": model}
-    with connection.cursor() as sql:
-        sql.execute(_HOLD, asker)
-        held = [row[0] for row in sql.fetchall()]
+    held = [budget_id for (budget_id,) in execute(_HOLD, asker)]
     return list(Budget.objects.filter(pk__in=held).order_by("pk")) if held else []
 
 

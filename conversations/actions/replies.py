@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
 from chatcore.llm.models import Model
@@ -32,7 +33,8 @@ def new_reply(
     reply_id: uuid.UUID | None = None,
 ) -> Message:
     """A reply by the model to `parent`, waiting for a worker. Not stored yet; `parent` need not be."""
-    return Message(
+    return rows.new(
+        Message,
         id=reply_id or uuid7(),
         workspace_id=parent.workspace_id,
         conversation_id=parent.conversation_id,

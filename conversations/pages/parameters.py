@@ -103,9 +103,8 @@ def _save(request: PageRequest, conversation: Conversation, form: Form) -> Conve
 
 def _checked(request: PageRequest, form: Form) -> Form:
     """As a conversation could begin with it. Raises Invalid."""
-    params = {
-        name: value for name, value in (form.params | _changes(request, form)).items() if value is not None
-    }
+    changed = {**form.params, **_changes(request, form)}
+    params = {name: value for name, value in changed.items() if value is not None}
     begun = new_conversation(request.principal, params=params, system=form.system)
     return form_for(form.model, params=begun.params, system=begun.system)
 

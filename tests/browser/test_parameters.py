@@ -54,7 +54,6 @@ def test_what_is_wished_of_a_new_chat_stays_with_its_draft_and_goes_with_its_fir
     page.get_by_role("button", name="Instructions and parameters: 2 set").wait_for()
 
     page.reload()
-    choose_model(page, "Demo")
     expect(page.locator("#wishes")).to_contain_text("Not known to this model: Temperature")
     choose_model(page, "Echo")
     expect(page.locator("#wishes")).not_to_contain_text("Not known")

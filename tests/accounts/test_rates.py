@@ -1,9 +1,11 @@
 """Networks and rate limits at both halves of the API: what a refusal says, and what every answer tells."""
 
+import asyncio
 import re
 
 import pytest
-from django.test import Client
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient, Client
 
 from chatcore.accounts import keys
 from tests.accounts.doors import DOORS, bearer, post_json
@@ -54,6 +56,16 @@ def test_who_asks_too_often_is_told_when_to_come_back(door):
     assert refused["RateLimit"].startswith('"integration";r=0;')
     reset = int(re.search(r"r=0;t=(\d+)", refused["RateLimit"])[1])
     assert 1 <= int(refused["Retry-After"]) == reset <= 60
+
+
+async def test_a_crowd_with_one_key_gets_what_its_rate_allows_and_no_more():
+    text = await sync_to_async(key_of)(constraints={"requests_per_minute": 3})
+    other = await sync_to_async(key_of)()
+    headers = [{"X-API-Key": text}] * 5 + [{"X-API-Key": other}, {"X-API-Key": "cc_live_wrong"}]
+    answers = await asyncio.gather(*(AsyncClient().get("/api/v1/ninja", headers=each) for each in headers))
+    assert sorted(answer.status_code for answer in answers[:5]) == [200, 200, 200, 429, 429]
+    assert [answer.status_code for answer in answers[5:]] == [200, 401]
+    assert answers[0].json()["workspace"] != answers[5].json()["workspace"]
 
 
 def test_rotating_the_key_buys_no_requests(door):

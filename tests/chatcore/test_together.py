@@ -1,0 +1,92 @@
+"""Who comes while others are served is served with the next ones, and hears of its own item only."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chatcore.errors import ChatcoreError, NotFound
+from chatcore.together import Together
+
+EXECUTOR_SECONDS = 20
+
+
+class Bench:
+    """Work that waits until it is let go on, and remembers what it did at once."""
+
+    def __init__(self) -> None:
+        self.together: Together[str, str] = Together()
+        self.rounds: list[list[str]] = []
+        self.begun = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._gate = threading.Event()
+
+    def ask(self, item: str, key: str = "key") -> "asyncio.Task[str]":
+        return asyncio.create_task(self.together(self._work, item, key))
+
+    def open(self) -> None:
+        self._gate.set()
+
+    def _work(self, items: Sequence[str]) -> list[str | ChatcoreError]:
+        self.rounds.append(list(items))
+        self._loop.call_soon_threadsafe(self.begun.set)
+        assert self._gate.wait(EXECUTOR_SECONDS)
+        if "defect" in items:
+            raise ValueError("defect")
+        return [NotFound() if item == "bad" else item.upper() for item in items]
+
+
+async def test_those_who_come_meanwhile_are_served_at_once_by_the_next_round() -> None:
+    bench = Bench()
+    first = bench.ask("a")
+    await bench.begun.wait()
+    later = [bench.ask(item) for item in ("b", "bad", "c")]
+    await asyncio.sleep(0)
+    bench.open()
+    found: list[Any] = await asyncio.gather(first, *later, return_exceptions=True)
+    assert bench.rounds == [["a"], ["b", "bad", "c"]]
+    assert (found[0], found[1], found[3]) == ("A", "B", "C")
+    assert isinstance(found[2], NotFound)
+
+
+async def test_those_of_another_key_are_never_served_together() -> None:
+    bench = Bench()
+    bench.open()
+    assert await asyncio.gather(bench.ask("a", "one"), bench.ask("b", "two")) == ["A", "B"]
+    assert sorted(bench.rounds) == [["a"], ["b"]]
+
+
+async def test_a_defect_is_heard_by_all_of_its_round_and_by_nobody_else() -> None:
+    bench = Bench()
+    first = bench.ask("a")
+    await bench.begun.wait()
+    second = [bench.ask("defect"), bench.ask("b")]
+    await asyncio.sleep(0)
+    bench.open()
+    assert await first == "A"
+    for failed in await asyncio.gather(*second, return_exceptions=True):
+        assert isinstance(failed, ValueError)
+    assert await bench.ask("c") == "C", "nobody waits for a round that has ended"
+
+
+async def test_who_goes_away_takes_nobody_along() -> None:
+    bench = Bench()
+    working = bench.ask("a")
+    await bench.begun.wait()
+    leaving, staying = bench.ask("b"), bench.ask("c")
+    await asyncio.sleep(0)
+    working.cancel()
+    leaving.cancel()
+    await asyncio.gather(working, leaving, return_exceptions=True)
+    bench.open()
+    assert await staying == "C"
+
+
+async def test_nobody_is_remembered_once_all_are_served() -> None:
+    bench = Bench()
+    bench.open()
+    with pytest.raises(NotFound):
+        await bench.ask("bad")
+    assert bench.together._lines == {}

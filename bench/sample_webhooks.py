@@ -1,6 +1,6 @@
 """Webhooks in every state, with a log, for pictures of their pages. Nothing of it is ever sent."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -18,46 +18,50 @@ def fill_webhooks(email: str) -> dict[str, str]:
     later = now + timedelta(days=2)
     hooks = [
         Webhook.objects.create(workspace=workspace, secret=new_secret(), **fields)
-        for fields in (
-            {
-                "url": "https://hooks.acme.example/chatcore?source=production",
-                "description": "Orders and complaints into the ticket system",
-                "types": ["message.created", "reply.*"],
-                "filter": {
-                    "all": [{"path": "data.author", "eq": "user"}, {"path": "data.text", "mentions": "desk"}]
-                },
-                "status": "active",
-                "activated_at": later,
-                "failures": 6,
-                "failing_since": now - timedelta(hours=3),
-                "held_until": later,
-            },
-            {
-                "url": "https://sms.example.com/in",
-                "types": ["reply.completed"],
-                "ordered": True,
-                "status": "active",
-                "activated_at": later,
-            },
-            {
-                "url": "https://new.example.org/hook",
-                "types": ["*"],
-                "payload": "thin",
-                "challenge_error": "The address answered 404.",
-            },
-            {
-                "url": "https://old.example.org/hook",
-                "types": ["message.*"],
-                "status": "disabled",
-                "reason": "gone",
-            },
-        )
+        for fields in _each_state(now, later)
     ]
     deliveries = [_delivery(hooks[0], number, later) for number in range(24)]
     return {
         "webhook": f"/workspace/webhooks/{hooks[0].id}/",
         "delivery": f"/workspace/webhooks/deliveries/{deliveries[-1].id}/",
     }
+
+
+def _each_state(now: datetime, later: datetime) -> tuple[dict[str, object], ...]:
+    return (
+        {
+            "url": "https://hooks.acme.example/chatcore?source=production",
+            "description": "Orders and complaints into the ticket system",
+            "types": ["message.created", "reply.*"],
+            "filter": {
+                "all": [{"path": "data.author", "eq": "user"}, {"path": "data.text", "mentions": "desk"}]
+            },
+            "status": "active",
+            "activated_at": later,
+            "failures": 6,
+            "failing_since": now - timedelta(hours=3),
+            "held_until": later,
+        },
+        {
+            "url": "https://sms.example.com/in",
+            "types": ["reply.completed"],
+            "ordered": True,
+            "status": "active",
+            "activated_at": later,
+        },
+        {
+            "url": "https://new.example.org/hook",
+            "types": ["*"],
+            "payload": "thin",
+            "challenge_error": "The address answered 404.",
+        },
+        {
+            "url": "https://old.example.org/hook",
+            "types": ["message.*"],
+            "status": "disabled",
+            "reason": "gone",
+        },
+    )
 
 
 def _delivery(webhook: Webhook, number: int, due_at: object) -> Delivery:

@@ -5,6 +5,7 @@ that takes longer than most of our answers.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
@@ -90,23 +91,30 @@ class Handler(ASGIHandler):
             assert refusal is not None
             await self.send_response(refusal, send)
             return
-        answering = asyncio.ensure_future(self._answer(request, thread, send))
-        leaving = asyncio.ensure_future(client_leaves(receive))
+        answering = asyncio.ensure_future(self._answer(request, send))
+        leaving = asyncio.ensure_future(client_leaves(receive))  # who has been answered has left, too
         try:
             await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                answering.result()
         finally:
             for task in (answering, leaving):
                 task.cancel()
-            await asyncio.gather(answering, leaving, return_exceptions=True)
+            response, _ = await asyncio.gather(answering, leaving, return_exceptions=True)
+            await self._end(response, thread)
+        if isinstance(response, Exception):
+            raise response
 
-    async def _answer(self, request: HttpRequest, thread: BorrowedThread, send: Send) -> None:
-        response: HttpResponseBase | None = None
-        try:
-            response = await self.run_get_response(request)
+    async def _answer(self, request: HttpRequest, send: Send) -> HttpResponseBase:
+        response = await self.run_get_response(request)
+        with contextlib.suppress(asyncio.CancelledError):
             await self.send_response(response, send)
-        finally:
-            end = response.close if response is not None else partial(request_finished.send, type(self))
-            # What it leaves behind, such as a connection of Postgres, is where it ran.
-            await sync_to_async(end)() if thread.was_needed else end()
+        return response
+
+    async def _end(self, response: HttpResponseBase | BaseException, thread: BorrowedThread) -> None:
+        """What a request leaves behind, such as a connection of Postgres, is where it ran."""
+        end: Callable[[], object] = partial(request_finished.send, type(self))
+        if isinstance(response, HttpResponseBase):
+            end = response.close
+        if thread.was_needed:
+            await sync_to_async(end)()
+        else:
+            end()

@@ -1,4 +1,4 @@
-"""All settings, read top to bottom. docs/settings.md and .env.example list what the environment may say."""
+"""All settings, read top to bottom. README.md and .env.example list what the environment may say."""
 
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def _database() -> dict[str, Any]:
     options["pool"] = {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 16), "timeout": 4}
     # A connection that the database has dropped meanwhile is exchanged before a request meets it.
     where |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
-    return where | {"TEST": {"NAME": env.text("TEST_DATABASE_NAME", "test_chatcore")}}
+    return where | {"TEST": {"NAME": "test_chatcore"}}
 
 
 DATABASES = {"default": _database()}
@@ -266,9 +266,8 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-STATIC_ROOT = (
-    env.text("STATIC_ROOT") or None
-)  # where collectstatic puts them; without it they are served as they lie
+# Where collectstatic puts them; without it they are served as they lie.
+STATIC_ROOT = env.text("STATIC_ROOT") or None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
+from chatcore.accounts.ninja import principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.offload import in_request
 from chatcore.realtime.handover import hand_over
@@ -39,7 +40,7 @@ ANSWERS: dict[int, Any] = {200: PostedResource, 202: PostedResource}
 )
 async def ask(request: HttpRequest, id: uuid.UUID, payload: Question) -> HttpResponse:
     """The reply is made whether you wait for it or not; a reply that still runs above it is waited for."""
-    principal = _principal(request)
+    principal = principal_of(request)
 
     def post(*reply_ids: uuid.UUID) -> Posted:
         return actions.post_message(principal, id, reply_ids=reply_ids, **payload.wishes())
@@ -62,7 +63,7 @@ async def edit(request: HttpRequest, id: uuid.UUID, payload: EditedMessage) -> H
 
     What several models answered is answered by the same ones again, unless you name others.
     """
-    principal = _principal(request)
+    principal = principal_of(request)
 
     def post(*reply_ids: uuid.UUID) -> Posted:
         return actions.edit_message(principal, id, reply_ids=reply_ids, **payload.wishes())
@@ -79,7 +80,7 @@ async def edit(request: HttpRequest, id: uuid.UUID, payload: EditedMessage) -> H
 )
 async def regenerate(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None = None) -> HttpResponse:
     """To the same message, by the same model or another one. The new reply is shown, the old one stays."""
-    principal = _principal(request)
+    principal = principal_of(request)
     model = payload.model if payload else None
 
     def again(reply_id: uuid.UUID) -> Posted:
@@ -97,7 +98,7 @@ async def regenerate(request: HttpRequest, id: uuid.UUID, payload: ModelChoice |
 )
 async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None = None) -> HttpResponse:
     """It is made anew in its own place; a reply that is complete is refused."""
-    principal = _principal(request)
+    principal = principal_of(request)
     model = payload.model if payload else None
     return await respond(
         request,
@@ -119,7 +120,7 @@ async def continue_reply(
     """One that failed, was stopped or reached the length limit, in its own place: what it said stays, and the model
     adds the rest. As a stream it is said from its beginning.
     """
-    principal = _principal(request)
+    principal = principal_of(request)
     model = payload.model if payload else None
     return await respond(
         request,
@@ -138,7 +139,7 @@ async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
     """Server-sent events: what it has said so far, then the rest as it comes, then its end. One that has ended is
     told in two frames. Whoever was cut off asks again, and cuts what it knows by `attempt` and `offset`.
     """
-    principal = _principal(request)
+    principal = principal_of(request)
     reply = await in_request(find_message, principal, id)
     if not reply.is_reply:
         raise NotAReply
@@ -148,7 +149,7 @@ async def follow_reply(request: HttpRequest, id: uuid.UUID) -> HttpResponse:
 @router.post("/replies/{uuid:id}/stop", response=MessageResource, operation_id="stop", summary="Stop a reply")
 async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its text so far is kept. One that runs ends a moment later; stopping one that has ended changes nothing."""
-    reply = await in_request(actions.stop_reply, _principal(request), id)
+    reply = await in_request(actions.stop_reply, principal_of(request), id)
     return MessageResource.of(reply)
 
 
@@ -160,7 +161,7 @@ async def stop(request: HttpRequest, id: uuid.UUID) -> MessageResource:
 )
 async def choose(request: HttpRequest, id: uuid.UUID) -> MessageResource:
     """Its branch is shown from now on, and /api/v1/comparisons/ tells of it. Choosing another later overwrites it."""
-    comparison = await in_request(actions.choose_reply, _principal(request), id)
+    comparison = await in_request(actions.choose_reply, principal_of(request), id)
     assert comparison.chosen
     return MessageResource.of(comparison.chosen)
 
@@ -174,7 +175,7 @@ async def choose(request: HttpRequest, id: uuid.UUID) -> MessageResource:
 )
 async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> HttpResponse:
     """Shown to whoever looks at the conversation for six seconds, or until you say that you have stopped."""
-    principal = _principal(request)
+    principal = principal_of(request)
     await in_request(find_conversation, principal, id, "messages:write")
     say_typing(principal, id, on=payload.on)
     return HttpResponse(status=204)
@@ -189,7 +190,7 @@ async def typing(request: HttpRequest, id: uuid.UUID, payload: TypingBody) -> Ht
 )
 async def presence(request: HttpRequest, id: uuid.UUID) -> PresenceList:
     """Members, and the integrations that wrote lately. Changes come as `presence` signals."""
-    conversation = await in_request(find_conversation, _principal(request), id)
+    conversation = await in_request(find_conversation, principal_of(request), id)
     return PresenceList(
         results=[PresenceResource(**vars(found)) for found in await attendance_of(conversation.id)]
     )
@@ -206,13 +207,8 @@ async def acknowledge_message(
     request: HttpRequest, id: uuid.UUID, payload: AcknowledgementBody
 ) -> AcknowledgementBody:
     """It and all before it. What has been read stays read, whatever comes later."""
-    await acknowledge(await in_request(acknowledgement, _principal(request), id, payload.state))
+    await acknowledge(await in_request(acknowledgement, principal_of(request), id, payload.state))
     return payload
-
-
-def _principal(request: HttpRequest) -> Principal:
-    principal: Principal = request.auth  # type: ignore[attr-defined]
-    return principal
 
 
 def _conversation_of(principal: Principal, message_id: uuid.UUID, grant: str) -> Callable[[], uuid.UUID]:

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest
 
+from chatcore.accounts.ninja import principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.accounts.tokens import user_of_token
 from chatcore.errors import Forbidden, Malformed, Unauthenticated
@@ -12,7 +13,7 @@ TOKEN = "Chatcore-User-Token"  # noqa: S105 (a header's name)
 
 def principal_of_request(request: HttpRequest) -> Principal:
     """Raises Forbidden for a person: what comes from outside comes from an integration."""
-    principal: Principal = request.auth  # type: ignore[attr-defined]
+    principal = principal_of(request)
     if principal.integration is None:
         raise Forbidden("Only integrations post messages from outside. Use the key of one.")
     return principal

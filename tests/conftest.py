@@ -7,9 +7,16 @@ import pytest
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from chatcore.security import limits, windows
+
+# The same examples in every run, however slowly a busy machine makes them.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(tryfirst=True)

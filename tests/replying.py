@@ -38,7 +38,7 @@ async def ended(runner: Runner, reply: Message) -> Message:
     watch = ReplyWatch(reply.conversation_id, reply.id)
     await watch.open()
     await runner.wake()
-    row = await watch.finished(20)
+    row = await watch.finished(60)
     watch.close()
     assert row
     assert not row.is_running
@@ -61,12 +61,12 @@ class Watching:
         return self
 
     async def ended(self) -> "Watching":
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._task
         return self
 
     async def saw(self, kind: str, **data: Any) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not any(
                 frame["type"] == kind and data.items() <= frame["data"].items() for frame in self.frames
             ):

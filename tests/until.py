@@ -1,4 +1,4 @@
-"""Waiting in a test for what is to come about; thirty seconds without it fail the test."""
+"""Waiting in a test for what is to come about; a minute without it fails the test."""
 
 import asyncio
 import inspect
@@ -8,7 +8,7 @@ from typing import Any
 
 async def until(condition: Callable[[], Any]) -> None:
     """`condition` may be a coroutine function."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             met = condition()
             if inspect.isawaitable(met):

@@ -1,4 +1,4 @@
-"""Principals at the doors made with Ninja: `NinjaAPI(auth=PrincipalAuth())`, then `request.auth`."""
+"""Principals at the doors made with Ninja: `NinjaAPI(auth=PrincipalAuth())`, then `principal_of(request)`."""
 
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
@@ -32,6 +32,12 @@ class PrincipalAuth(AuthBase):
         if principal.credential == "session":
             await in_request(refuse_forged, request)
         return principal
+
+
+def principal_of(request: HttpRequest) -> Principal:
+    """Of a request that `PrincipalAuth` let in."""
+    principal: Principal = request.auth  # type: ignore[attr-defined]
+    return principal
 
 
 def _has_body(request: HttpRequest) -> bool:

@@ -5,6 +5,7 @@ import uuid
 from django.http import HttpRequest
 from ninja import Router
 
+from chatcore.accounts.ninja import principal_of
 from chatcore.llm import registry
 from chatcore.llm.resources import RefreshedResource
 from chatcore.offload import in_request
@@ -20,5 +21,4 @@ router = Router(tags=["providers"])
 )
 async def refresh_provider(request: HttpRequest, id: uuid.UUID) -> RefreshedResource:
     """New models are added, those that are gone are marked, and nothing you entered is changed. Takes up to 40 s."""
-    principal = request.auth  # type: ignore[attr-defined]
-    return RefreshedResource.of(await in_request(registry.refresh_provider, principal, id))
+    return RefreshedResource.of(await in_request(registry.refresh_provider, principal_of(request), id))

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
+from chatcore.accounts.ninja import principal_of
 from chatcore.offload import in_request
 from chatcore.realtime import cursors
 from chatcore.realtime.catalogue import EventFrame
@@ -47,7 +48,7 @@ async def events(request: HttpRequest, wanted: Query[EventQuery]) -> dict[str, A
     whole workspace. An event appears once no older one can appear before it, most often at once. `410` means that
     the cursor is older than seven days or more than 5,000 events behind: read the state again and begin anew.
     """
-    principal = request.auth  # type: ignore[attr-defined]
+    principal = principal_of(request)
 
     def read() -> dict[str, Any]:
         feed = feed_of(principal)

@@ -2,14 +2,13 @@
 
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet, Sum
 
 from chatcore.accounts.models import Membership
 from chatcore.accounts.principals import Principal
-from chatcore.usage.periods import midnight
 
 if TYPE_CHECKING:
     from chatcore.usage.models import Budget, DailyUsage, Usage  # noqa: F401 (named in annotations only)
@@ -97,8 +96,3 @@ class DailyQuerySet(QuerySet["DailyUsage"]):
         rows = self.values(*columns, "currency").annotate(**sums).order_by("-sum_calls", *columns)
         for row in rows:
             yield {name.removeprefix("sum_"): value for name, value in row.items()}
-
-
-def day_range(begin: date | None, end: date | None) -> tuple[datetime | None, datetime | None]:
-    """The moments between two days, both included."""
-    return midnight(begin) if begin else None, midnight(end + timedelta(days=1)) if end else None

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.usage.models import DailyUsage
-from chatcore.usage.querysets import GROUPINGS
+from chatcore.usage.querysets import GROUPINGS, SUMS
 
 By: TypeAlias = Literal["day", "user", "model", "integration"]
 
@@ -36,16 +36,7 @@ class Sums:
         return self.input_tokens + self.output_tokens
 
 
-COUNTS = (
-    "calls",
-    "failures",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "unknown_token_calls",
-    "unknown_cost_calls",
-)
+COUNTS = tuple(name for name in SUMS if name != "cost")  # which is by currency
 
 
 def summarise(principal: Principal, by: By, begin: date | None, end: date | None) -> list[Sums]:

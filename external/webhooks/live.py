@@ -5,7 +5,7 @@ import uuid
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from chatcore.accounts.principals import Principal
+from chatcore.accounts.ninja import principal_of
 from chatcore.offload import in_request
 from external.webhooks import actions
 from external.webhooks.confirming import confirm
@@ -29,7 +29,7 @@ router = Router(tags=["webhooks"])
 )
 async def challenge(request: HttpRequest, id: uuid.UUID) -> WebhookResource:
     """It is pending until its address has answered. That is also how a disabled one is enabled."""
-    return WebhookResource.of(await in_request(actions.challenge_webhook, _principal(request), id))
+    return WebhookResource.of(await in_request(actions.challenge_webhook, principal_of(request), id))
 
 
 @router.post(
@@ -40,7 +40,7 @@ async def challenge(request: HttpRequest, id: uuid.UUID) -> WebhookResource:
 )
 async def disable(request: HttpRequest, id: uuid.UUID) -> WebhookResource:
     """It is told nothing any more. What waits to be delivered is dead, and can be delivered again later."""
-    return WebhookResource.of(await in_request(actions.disable_webhook, _principal(request), id))
+    return WebhookResource.of(await in_request(actions.disable_webhook, principal_of(request), id))
 
 
 @router.post(
@@ -51,7 +51,7 @@ async def disable(request: HttpRequest, id: uuid.UUID) -> WebhookResource:
 )
 async def rotate(request: HttpRequest, id: uuid.UUID) -> WebhookSecretResource:
     """Shown this once. For 24 hours everything carries two signatures, one by each secret."""
-    return WebhookSecretResource.of(await in_request(actions.rotate_secret, _principal(request), id))
+    return WebhookSecretResource.of(await in_request(actions.rotate_secret, principal_of(request), id))
 
 
 @router.post(
@@ -64,7 +64,7 @@ async def redeliver_all(request: HttpRequest, id: uuid.UUID, payload: Redelivery
     """All that is dead, or what is of a time range. Ids and bodies are those of the first time."""
     count = await in_request(
         actions.redeliver_all,
-        _principal(request),
+        principal_of(request),
         id,
         begin=payload.from_,
         end=payload.to,
@@ -81,7 +81,7 @@ async def redeliver_all(request: HttpRequest, id: uuid.UUID, payload: Redelivery
 )
 async def redeliver(request: HttpRequest, id: uuid.UUID) -> DeliveryResource:
     """At once and with its whole schedule, whatever became of it. The id and the body are those of the first time."""
-    return DeliveryResource.of(await in_request(actions.redeliver, _principal(request), id))
+    return DeliveryResource.of(await in_request(actions.redeliver, principal_of(request), id))
 
 
 @router.post(
@@ -94,10 +94,5 @@ async def status(request: HttpRequest, id: uuid.UUID, payload: DeliveryState) ->
     """By the integration whose webhook it is: its message reached the people behind the channel, or was read. It
     stands in the message's receipts; a late or repeated word never lowers what was seen.
     """
-    await in_request(confirm, _principal(request), id, payload.state, payload.channel)
+    await in_request(confirm, principal_of(request), id, payload.state, payload.channel)
     return HttpResponse(status=204)
-
-
-def _principal(request: HttpRequest) -> Principal:
-    principal: Principal = request.auth  # type: ignore[attr-defined]
-    return principal

@@ -39,7 +39,7 @@ export function tell(frame) {
 }
 
 /** Tells again what happened to a conversation: its page may have been drawn before. */
-export function tellAgain(id) {
+function tellAgain(id) {
   for (const { frame } of [...recent.values()]) if (frame.conversation === id) tell({ ...frame, again: true });
 }
 

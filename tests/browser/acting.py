@@ -1,5 +1,7 @@
 """What a person does on the pages."""
 
+from collections.abc import Callable
+
 import httpx
 from playwright.sync_api import Locator, Page, expect
 
@@ -47,11 +49,16 @@ def expect_done(page: Page, text: str) -> None:
 
 def until(page: Page, condition: str, argument: object = None) -> None:
     """Waits for a condition in JavaScript. Playwright's own way needs `eval`, which the pages forbid."""
-    for _ in range(300):
-        if page.evaluate(condition, argument):
+    wait_for(page, lambda: page.evaluate(condition, argument), condition)
+
+
+def wait_for(page: Page, condition: Callable[[], object], what: object = "it never came true") -> None:
+    """While the browser goes on, until the condition holds."""
+    for _ in range(600):
+        if condition():
             return
         page.wait_for_timeout(50)
-    raise AssertionError(condition)
+    raise AssertionError(what)
 
 
 def drawn(page: Page) -> list[str]:

@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--no-first-run",
     "--renderer-process-limit=20",  # a tab that is held shall not hold others
 )
-PATIENCE = 15_000  # milliseconds: how soon a page does something is not what these tests are about
+PATIENCE = 30_000  # milliseconds: how soon a page does something is not what these tests are about
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
 
 RICH = (

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.acting import chat, composer, drawn, expect_done, last, messages, row, send
+from tests.browser.acting import chat, composer, drawn, expect_done, last, messages, row, send, wait_for
 from tests.browser.conftest import Complaints, Gate, OpenPage, sign_in
 from tests.running import Chatcore
 
@@ -82,7 +82,7 @@ def test_a_second_screen_follows_live(open_page: OpenPage, gate: Gate) -> None:
     expect_done(there, "after it.")
     expect_done(here, "after it.")
 
-    assert drawn(here) == drawn(there)
+    wait_for(here, lambda: drawn(here) == drawn(there))
 
 
 def test_a_stopped_answer_keeps_what_was_said(open_page: OpenPage, gate: Gate) -> None:

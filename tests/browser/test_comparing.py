@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.acting import PICKER, composer, drawn, expect_done, last, messages, send
+from tests.browser.acting import PICKER, composer, drawn, expect_done, last, messages, send, wait_for
 from tests.browser.conftest import PHONE, Gate, OpenPage
 
 BEFORE = "Before the gate,"
@@ -64,7 +64,7 @@ def test_two_models_answer_side_by_side_and_the_better_one_goes_on(open_page: Op
         expect(shown.locator("[data-comparison]")).to_have_count(0)
         expect_done(shown, "The left one.")
         expect(last(shown)).to_contain_text("preferred")
-    assert drawn(other) == drawn(page)
+    wait_for(page, lambda: drawn(other) == drawn(page))
 
     send(page, "Thank you", "Echo")
     for shown in (page, other):

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import chat, choose_model, composer, expect_done, last, messages, send
+from tests.browser.acting import chat, choose_model, composer, expect_done, last, messages, send, wait_for
 from tests.browser.conftest import Gate, OpenPage
 
 
@@ -186,7 +186,7 @@ def test_a_reply_in_line_says_how_many_are_ahead_of_it(open_page: OpenPage, gate
     words = {"Waiting for a free place: yours is next", "Waiting for a free place: 1 ahead"}
     for page in waiting:
         expect(last(page).locator("[data-line]")).to_be_visible()
-    assert {last(page).locator("[data-line]").inner_text() for page in waiting} == words
+    wait_for(page, lambda: {last(page).locator("[data-line]").inner_text() for page in waiting} == words)
 
     waiting[0].reload()
     expect(last(waiting[0]).locator("[data-line]")).to_contain_text("Waiting for a free place")

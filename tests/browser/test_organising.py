@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.acting import chat, composer, expect_done, last, messages, row
+from tests.browser.acting import chat, composer, expect_done, last, messages, row, wait_for
 from tests.browser.conftest import PHONE, Gate, OpenPage
 
 
@@ -164,8 +164,8 @@ def test_what_a_thread_still_wanted_is_not_asked_of_the_next_one(open_page: Open
     page.route(drawings, hold)
     chat(page, "Say nothing yet", "Silent")
     expect(last(page)).to_have_attribute("data-status", "streaming")
-    page.wait_for_timeout(3_000)  # one look is under way, others wait for it
-    assert held
+    wait_for(page, lambda: held)
+    page.wait_for_timeout(2_000)  # one look is under way, others wait for it
 
     row(page, "Another place").get_by_role("link").first.click()
     expect(page).to_have_url(other)

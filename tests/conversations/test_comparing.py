@@ -108,7 +108,7 @@ def test_the_list_is_filtered_by_model_and_time(owner: Principal) -> None:
     http = key_client(owner)
     old, new = chosen(owner, "swift", "deep"), chosen(owner, "wide", "deep")
     Comparison.objects.filter(id=old.id).update(chosen_at=timezone.now() - timedelta(days=40))
-    today = timezone.now().date().isoformat()
+    today = Comparison.objects.get(id=new.id).chosen_at.date().isoformat()
 
     def found(**filters: str) -> list[str]:
         return [row["id"] for row in http.get(COMPARISONS, filters).json()["results"]]

@@ -21,6 +21,9 @@ from conversations.models import Conversation, Message
 from tests.api import CONVERSATIONS, key_client
 from tests.factories import make_conversation, make_model, make_principal, make_reply
 
+# What is filled in once is an open transaction, which holds the log's horizon of every database of the cluster.
+pytestmark = pytest.mark.xdist_group("plans")
+
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[SimpleNamespace]:

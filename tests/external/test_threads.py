@@ -16,7 +16,6 @@ from tests.external.posting import gateway
 from tests.factories import make_conversation, make_model, make_principal
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
 
 
 @pytest.fixture
@@ -93,18 +92,18 @@ def test_a_named_conversation_and_its_thread_are_one(owner: Principal) -> None:
 def test_idle_conversations_are_archived_and_begun_anew(owner: Principal) -> None:
     sender = gateway(owner, archive_after_days=3)
     (first,) = conversations(sender, "One")
-    assert archive_idle(policy_of(sender), NOW) == 0
+    assert archive_idle(policy_of(sender), timezone.now()) == 0
     age(first, days=3.1)
     untouched = make_conversation(owner, "My own")
     age(untouched.id, days=100)
 
-    tidy(NOW)
+    tidy(timezone.now())
 
     assert set(Member.objects.filter(archived_at__isnull=False).values_list("conversation", flat=True)) == {
         first
     }
     assert Event.objects.filter(conversation_id=first).latest("id").payload["changed"] == ["archived"]
-    assert archive_idle(policy_of(sender), NOW) == 0
+    assert archive_idle(policy_of(sender), timezone.now()) == 0
     assert conversations(sender, "Two") != [first]
 
 
@@ -112,10 +111,10 @@ def test_what_is_kept_no_longer_is_gone_with_everything(owner: Principal) -> Non
     sender = gateway(owner, keep_days=30)
     (first,) = conversations(sender, "One")
     accept_one(sender, IntakeItem("Other", thread="other", external_id="kept"))
-    assert delete_idle(policy_of(sender), NOW) == 0
+    assert delete_idle(policy_of(sender), timezone.now()) == 0
     age(first, days=31)
 
-    tidy(NOW)
+    tidy(timezone.now())
 
     assert not Conversation.objects.filter(id=first).exists()
     assert IntakeMessage.objects.get().external_id == "kept"

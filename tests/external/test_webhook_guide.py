@@ -52,5 +52,7 @@ def test_the_receiver_of_the_guide(receiver: Receiver, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == f"{delivery.id} message.created {{'text': 'Hello'}}\n"
 
     real = receiver.requests[-1]
-    forged = httpx.post(receiver.url, headers=real.headers, content=real.body.replace(b"Hello", b"Howdy"))
+    forged = httpx.post(
+        receiver.url, headers=real.headers, content=real.body.replace(b"Hello", b"Howdy"), timeout=60
+    )
     assert forged.status_code == 401

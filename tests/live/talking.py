@@ -42,7 +42,7 @@ class Live:
             wanted = condition(frame) if callable(condition) else frame["type"] == condition
             return wanted and conversation in ("", frame.get("conversation"))
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 frame = checked(json.loads(await self.socket.recv()))
                 self.frames.append(frame)
@@ -69,7 +69,10 @@ async def live(
 ) -> AsyncIterator[Live]:
     address = chatcore.urls[number].replace("http", "ws") + "/ws/" + (f"?after={after}" if after else "")
     headers = {"Authorization": f"Bearer {chatcore.key if key is None else key}"}
-    async with connect(address, additional_headers=headers, compression=None, close_timeout=0.5) as socket:
+    patient = {"open_timeout": 60, "ping_interval": None}  # a busy machine is no loss
+    async with connect(
+        address, additional_headers=headers, compression=None, close_timeout=0.5, **patient
+    ) as socket:
         yield Live(socket)
 
 
@@ -88,7 +91,7 @@ def ask(http: httpx.Client, conversation: str, content: str = "Hello", **headers
 def heard_to_the_end(url: str, key: str) -> list[str]:
     """The types of all frames of an event stream, until the server ends it."""
     headers = {"Authorization": f"Bearer {key}"}
-    with httpx.stream("GET", f"{url}/events/", headers=headers, timeout=40) as answer:
+    with httpx.stream("GET", f"{url}/events/", headers=headers, timeout=60) as answer:
         return [frame["type"] for frame in frames_of(answer.iter_lines())]
 
 

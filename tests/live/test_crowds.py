@@ -41,7 +41,7 @@ async def test_a_crowd_that_asks_at_once_is_answered(chatcore: Chatcore) -> None
 def test_a_revoked_key_hears_no_more_of_a_reply(one: Chatcore) -> None:
     key = one.manage("shell", "--no-imports", "-c", MINT.format(name="short-lived")).strip()
     headers = {"Authorization": f"Bearer {key}"} | STREAMED
-    with one.client() as http, httpx.Client(base_url=one.url, headers=headers, timeout=30) as client:
+    with one.client() as http, httpx.Client(base_url=one.url, headers=headers, timeout=60) as client:
         place = f"/api/v1/conversations/{start(http)}/replies"
         with client.stream("POST", place, json={"content": "Go on", "model": "endless"}) as answer:
             frames = frames_of(answer.iter_lines())

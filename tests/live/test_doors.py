@@ -127,7 +127,7 @@ class Pages(Door):
 @contextmanager
 def signed_in(chatcore: Chatcore) -> Iterator[httpx.Client]:
     """A browser's session; what it posts to the API carries its CSRF token."""
-    with httpx.Client(base_url=chatcore.url, timeout=30, headers={"Referer": chatcore.url}) as http:
+    with httpx.Client(base_url=chatcore.url, timeout=60, headers={"Referer": chatcore.url}) as http:
         http.get("/accounts/login/")
         fields = {"login": OWNER, "password": PASSWORD, "csrfmiddlewaretoken": http.cookies["csrftoken"]}
         assert http.post("/accounts/login/", data=fields).status_code == 302
@@ -137,7 +137,7 @@ def signed_in(chatcore: Chatcore) -> Iterator[httpx.Client]:
 
 @contextmanager
 def with_token(chatcore: Chatcore) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=chatcore.url, timeout=30) as http:
+    with httpx.Client(base_url=chatcore.url, timeout=60) as http:
         answer = http.post(f"{API}auth/app/v1/auth/login", json={"email": OWNER, "password": PASSWORD})
         http.headers["Authorization"] = f"Bearer {answer.json()['meta']['access_token']}"
         yield http

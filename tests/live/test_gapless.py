@@ -11,7 +11,7 @@ from tests.live.talking import Frame, live, start
 from tests.running import Chatcore
 from tests.servers import data_folder
 
-ORDEAL = Ordeal(clients=24, cuts=10, events=WRITERS * 40, pause=0.4, open_for=0.8, seconds=40)
+ORDEAL = Ordeal(clients=24, cuts=10, events=WRITERS * 40, pause=0.4, open_for=0.8, seconds=90)
 
 
 async def test_clients_that_are_cut_at_random_end_with_exactly_the_tables_events(chatcore: Chatcore) -> None:

@@ -140,7 +140,7 @@ async def test_what_is_no_websocket_frame_closes_its_connection(one: Chatcore, n
 
 def broken(address: tuple[str, int], key: str, sent: bytes) -> bytes:
     """All that the server says after its greeting."""
-    with socket.create_connection(address, timeout=20) as wire:
+    with socket.create_connection(address, timeout=60) as wire:
         wire.sendall(request(WEBSOCKET, address, "/ws/", key).encode())
         said = b""
         while b'"cursor":' not in said or not said.endswith(b"}"):

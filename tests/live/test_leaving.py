@@ -81,17 +81,15 @@ async def test_fifty_that_wait_hold_no_thread_each_and_all_are_answered(one: Cha
     headers = {"Authorization": f"Bearer {one.key}", "Prefer": "wait=25"}
     async with httpx.AsyncClient(base_url=one.url, headers=headers, timeout=60) as client:
         with one.client() as http:
-            before, waiting, replies = threads(one), [], []
-            for _ in range(5):
-                conversations = [start(http, "endless") for _ in range(10)]
-                waiting += [asyncio.create_task(count(client, found)) for found in conversations]
-                replies += await asyncio.gather(
-                    *(asyncio.to_thread(begun, one, found) for found in conversations)
-                )
-            during = threads(one)
-            for reply in replies:
-                await asyncio.to_thread(http.post, f"/api/v1/replies/{reply}/stop")
-            answers = await asyncio.gather(*waiting)
+            conversations = [start(http, "endless") for _ in range(50)]
+        before, waiting, replies = threads(one), [], []
+        for first in range(0, 50, 10):
+            ten = conversations[first : first + 10]
+            waiting += [asyncio.create_task(count(client, found)) for found in ten]
+            replies += await asyncio.gather(*(asyncio.to_thread(begun, one, found) for found in ten))
+        during = threads(one)
+        await asyncio.gather(*(client.post(f"/api/v1/replies/{reply}/stop") for reply in replies))
+        answers = await asyncio.gather(*waiting)
     assert [answer["reply"]["status"] for answer in answers] == ["stopped"] * 50
     assert during - before < 25
 

@@ -298,7 +298,7 @@ def test_what_cannot_be_answered_is_refused_in_words(
 
 
 def test_a_page_of_another_site_cannot_ask_with_a_cookie(one: Chatcore) -> None:
-    with httpx.Client(base_url=one.url, cookies={"sessionid": "x" * 32}) as visitor:
+    with httpx.Client(base_url=one.url, cookies={"sessionid": "x" * 32}, timeout=60) as visitor:
         assert visitor.get("/v1/models").status_code == 401
 
 

@@ -142,7 +142,7 @@ def stream(http: httpx.Client, conversation: str) -> list[dict[str, Any]]:
 
 
 def wait_for(condition: Any) -> Any:
-    for _ in range(600):
+    for _ in range(1_200):
         if found := condition():
             return found
         threading.Event().wait(0.05)

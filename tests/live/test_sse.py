@@ -116,7 +116,7 @@ def test_after_a_cut_the_last_id_brings_what_was_missed_once(chatcore: Chatcore,
 
 
 def test_refusals_are_problems_before_the_first_byte(one: Chatcore) -> None:
-    with one.client() as http, httpx.Client(base_url=one.url) as stranger:
+    with one.client() as http, httpx.Client(base_url=one.url, timeout=60) as stranger:
         refused = [
             (stranger.get("/events/"), 401, "unauthenticated"),
             (http.post("/events/"), 405, "method_not_allowed"),

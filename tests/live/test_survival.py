@@ -112,7 +112,8 @@ async def test_a_redis_that_restarts_loses_nothing_durable(gates: Path) -> None:
 
 
 def cut_connections(database: str) -> None:
+    """Returns once they are gone: until then they answer, and break off in the middle of it."""
     with administration() as connection:
         connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database]
+            "select pg_terminate_backend(pid, 20000) from pg_stat_activity where datname = %s", [database]
         )

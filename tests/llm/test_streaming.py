@@ -106,8 +106,9 @@ async def test_a_provider_that_makes_something_else_of_our_cancelling_still_time
 async def test_a_slow_reader_is_not_the_providers_fault() -> None:
     script = Script(TextDelta("a"), TextDelta("b"), Finished())
     heard = []
-    async for event in guarded(script.stream(), Timeouts(0.05, 0.05, NEVER)):
-        await asyncio.sleep(0.15)
+    async for event in guarded(script.stream(), Timeouts(0.4, 0.4, NEVER)):
+        if not heard:
+            await asyncio.sleep(0.5)
         heard.append(event)
     assert heard == [TextDelta("a"), TextDelta("b"), Finished()]
 

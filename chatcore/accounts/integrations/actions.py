@@ -19,7 +19,6 @@ from chatcore.errors import FieldProblem, NotFound
 from chatcore.problems import invalid, pointer_to
 
 MANAGE = "integrations:manage"
-LONGEST_OVERLAP = timedelta(days=7)
 MINE = object()  # acts_as: whoever makes the integration
 
 

@@ -1,4 +1,4 @@
-"""Conversations, who reads them, and the tree of messages."""
+"""The tree of messages, and what is known of a message besides: its summary and its receipts."""
 
 from typing import Any, ClassVar
 
@@ -10,109 +10,8 @@ from django.db.models import Q
 from chatcore.accounts.models import Integration, Workspace
 from chatcore.ids import uuid7
 from chatcore.llm.models import Model
-from conversations.attachment_table import Attachment
-from conversations.querysets import (
-    ComparisonQuerySet,
-    ConversationQuerySet,
-    MemberQuerySet,
-    MessageQuerySet,
-)
-
-__all__ = ["Attachment", "Comparison", "Conversation", "Member", "Message", "Receipt", "Summary"]
-
-
-class Conversation(models.Model):
-    """A tree of messages, owned by one user. The active leaf names the branch the reader sees."""
-
-    class TitleSource(models.TextChoices):
-        """`draft`: cut from the first message; `generated`: by a model; `given`: by a person, never replaced."""
-
-        DRAFT = "draft"
-        GENERATED = "generated"
-        GIVEN = "given"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="conversations")
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
-    )
-    title = models.CharField(max_length=200, blank=True)
-    title_source = models.CharField(max_length=10, choices=TitleSource.choices, default=TitleSource.DRAFT)
-    model = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    system = models.TextField(blank=True, help_text="Instructions every reply follows.")
-    params = models.JSONField(default=dict, blank=True)
-    active_leaf = models.ForeignKey(
-        "Message", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_message_at = models.DateTimeField()
-
-    objects: ClassVar[Any] = ConversationQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(title_source__in=["draft", "generated", "given"]),
-                name="conversation_title_source",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.title or "New chat"
-
-
-class Member(models.Model):
-    """A reader of a conversation, with what is per reader: the list reads from here alone."""
-
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="members")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        related_name="conversation_members",
-        db_index=False,
-    )
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
-    last_message_at = models.DateTimeField()
-    archived_at = models.DateTimeField(null=True, blank=True)
-    pinned = models.BooleanField(default=False)
-    unread = models.PositiveIntegerField(
-        default=0, db_default=0, help_text="Messages of others not read yet."
-    )
-    read_up_to = models.UUIDField(null=True, blank=True, help_text="The newest message that was read.")
-
-    objects: ClassVar[Any] = MemberQuerySet.as_manager()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["user", "conversation"], name="member_unique")]
-        indexes = [
-            models.Index(
-                "user",
-                "workspace",
-                models.F("last_message_at").desc(),
-                models.F("conversation").desc(),
-                name="member_open_list",
-                condition=Q(archived_at__isnull=True),
-            ),
-            models.Index(
-                "user",
-                "workspace",
-                models.F("last_message_at").desc(),
-                models.F("conversation").desc(),
-                name="member_archived_list",
-                condition=Q(archived_at__isnull=False),
-            ),
-            models.Index(
-                "user",
-                "workspace",
-                models.F("last_message_at").desc(),
-                models.F("conversation").desc(),
-                name="member_pinned_list",
-                condition=Q(archived_at__isnull=True, pinned=True),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user} reads {self.conversation}"
+from conversations.models.conversations import Conversation
+from conversations.querysets import MessageQuerySet
 
 
 class Message(models.Model):
@@ -301,31 +200,3 @@ class Receipt(models.Model):
     @property
     def state(self) -> str:
         return "read" if self.read_at else "delivered"
-
-
-class Comparison(models.Model):
-    """A message that several models answer side by side. It is open until one of the replies is chosen."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="comparisons")
-    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="+")
-    model_names = models.JSONField(help_text="Of the models compared, in the order of their replies.")
-    chosen = models.ForeignKey(Message, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
-    chosen_by = models.CharField(max_length=100, blank=True, help_text="`user:<id>` or `integration:<id>`.")
-    chosen_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[Any] = ComparisonQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(chosen__isnull=True, chosen_at__isnull=True, chosen_by="")
-                | (Q(chosen__isnull=False, chosen_at__isnull=False) & ~Q(chosen_by="")),
-                name="comparison_choice_is_whole",
-            )
-        ]
-        indexes = [models.Index(fields=["workspace", "chosen_at", "id"], name="comparison_list")]
-
-    def __str__(self) -> str:
-        return " / ".join(self.model_names)

@@ -1,4 +1,4 @@
-"""The table of attachments. `conversations.models` has it beside the others."""
+"""Files that go with messages."""
 
 from typing import Any, ClassVar
 

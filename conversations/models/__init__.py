@@ -1,0 +1,8 @@
+"""Tables of conversations: each noun has a module."""
+
+from conversations.models.attachments import Attachment
+from conversations.models.comparisons import Comparison
+from conversations.models.conversations import Conversation, Member
+from conversations.models.messages import Message, Receipt, Summary
+
+__all__ = ["Attachment", "Comparison", "Conversation", "Member", "Message", "Receipt", "Summary"]

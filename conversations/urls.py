@@ -40,6 +40,8 @@ urlpatterns = [
     path("sw.js", offline.worker, name="service_worker"),
     path("offline/", offline.offline, name="offline"),
     path("", views.new, name="new"),
+    path("parameters/", parameters.new_parameters, name="new_parameters"),
+    path("parameters/mark/", parameters.new_mark, name="new_parameters_mark"),
     path("conversations/", views.conversations, name="conversations"),
     path("archived/", views.archived, name="archived"),
     path("c/<uuid:conversation_id>/", include(CONVERSATION)),

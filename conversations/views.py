@@ -13,10 +13,10 @@ from conversations.models import Conversation, Member
 from conversations.pages import choices, listing, sending, thread
 from conversations.pages.fields import form_for
 from conversations.pages.files import file_limits
-from conversations.pages.frame import frame, greeting
+from conversations.pages.frame import frame
+from conversations.pages.new import new_page
 from conversations.pages.places import find_place, message_at
 from conversations.pages.requests import PageRequest, page, show, uuid_of
-from conversations.pages.starters import STARTERS
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -25,16 +25,7 @@ def new(request: PageRequest) -> HttpResponse:
     """A new chat; posting to it starts the conversation."""
     if request.method == "POST":
         return sending.start(request)
-    context = frame(request) | {
-        "greeting": greeting(),
-        "starters": STARTERS,
-        "recent": listing.recent(request.principal),
-        "choices": choices.choices_for(request.principal),
-        "draft": request.GET.get("prompt", ""),
-        "limit": settings.MAX_TEXT_LENGTH,
-        "files": file_limits(),
-    }
-    return show(request, "conversations/new.html", "main", context)
+    return new_page(request, draft=request.GET.get("prompt", ""))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -120,7 +111,7 @@ def _chat_context(request: PageRequest, conversation: Conversation, member: Memb
         "member": member,
         "thread": _thread(request, conversation),
         "choices": offered,
-        "wishes": form_for(conversation, offered.chosen),
+        "wishes": form_for(offered.chosen, params=conversation.params, system=conversation.system),
         "shared": Member.objects.filter(conversation=conversation).exclude(pk=member.pk).exists(),
         "limit": settings.MAX_TEXT_LENGTH,
         "files": file_limits(),

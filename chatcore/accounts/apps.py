@@ -6,6 +6,7 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "chatcore.accounts"
     label = "accounts"
+    verbose_name = "Workspaces and access"
 
     def ready(self) -> None:
         """These register themselves by being imported, and need the tables to be known."""

@@ -11,20 +11,26 @@ from chatcore.usage.actions import delete_budgets, save_budget
 from chatcore.usage.models import Budget, Reservation, Spending, Usage, UsageDay
 
 
+class Costing(Kept):
+    @admin.display(ordering="cost", description="cost")
+    def costs(self, row: Usage | UsageDay) -> str:
+        """To the last digit: single calls cost less than a cent."""
+        return "unknown" if row.cost is None else f"{row.cost.normalize():f} {row.currency}"
+
+
 @admin.register(Usage)
-class UsageAdmin(Kept):
+class UsageAdmin(Costing):
     list_display = (
         "created_at",
-        "workspace",
-        "user",
-        "purpose",
         "model_name",
+        "costs",
+        "outcome",
+        "user",
+        "workspace",
+        "purpose",
         "input_tokens",
         "output_tokens",
         "estimated",
-        "cost",
-        "currency",
-        "outcome",
         "code",
     )
     list_select_related = ("workspace", "user")
@@ -36,15 +42,14 @@ class UsageAdmin(Kept):
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(Kept):
+class UsageDayAdmin(Costing):
     list_display = (
         "day",
         "workspace",
         "model_name",
         "calls",
         "failures",
-        "cost",
-        "currency",
+        "costs",
         "unknown_cost_calls",
     )
     list_select_related = ("workspace",)

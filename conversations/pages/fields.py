@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from chatcore.errors import FieldProblem
 from chatcore.llm import parameters
 from chatcore.llm.models import Model
-from conversations.models import Conversation
 
 SYSTEM = "system"
 SHOWN_CHARACTERS = 200
@@ -95,6 +94,7 @@ class Form:
     """All a person may wish of the replies in a conversation."""
 
     model: Model | None
+    params: Mapping[str, Any]
     system: str
     fields: Sequence[Field]
     others: Sequence[Other]
@@ -104,6 +104,11 @@ class Form:
     @property
     def unknown(self) -> list[Other]:
         return [other for other in self.others if other.unknown]
+
+    @property
+    def params_text(self) -> str:
+        """All that is set, for a form that carries it along."""
+        return json.dumps(self.params)
 
     @property
     def unknown_names(self) -> str:
@@ -139,10 +144,11 @@ class Form:
         return replace(self, fields=fields, system_problem=system_problem, problem=problem)
 
 
-def form_for(conversation: Conversation, model: Model | None) -> Form:
-    """With the conversation's wishes in the fields of what `model` takes."""
+def form_for(model: Model | None, *, params: Mapping[str, Any] | None = None, system: str = "") -> Form:
+    """With these wishes in the fields of what `model` takes."""
+    params = params or {}
     properties = parameters.parameters_for(model)["properties"] if model else {}
-    wished = parameters.known(conversation.params)
+    wished = parameters.known(params)
     shown = {name: schema for name, schema in properties.items() if schema["x-form"]}
     fields = [
         Field(
@@ -155,13 +161,13 @@ def form_for(conversation: Conversation, model: Model | None) -> Form:
         )
         for name, schema in shown.items()
     ]
-    rest = {name: value for name, value in conversation.params.items() if _own_name(name) not in shown}
+    rest = {name: value for name, value in params.items() if _own_name(name) not in shown}
     others = [
         Other(name, as_text(value)[:SHOWN_CHARACTERS], _own_name(name) not in properties)
         for name, value in rest.items()
         if value is not None
     ]
-    return Form(model, conversation.system, fields, others)
+    return Form(model, params, system, fields, others)
 
 
 def as_text(value: Any) -> str:

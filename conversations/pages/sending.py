@@ -13,6 +13,7 @@ from conversations.actions.access import find_conversation
 from conversations.models import Conversation, Member
 from conversations.pages import thread
 from conversations.pages.answers import chat_url
+from conversations.pages.new import wished
 from conversations.pages.requests import PageRequest, text_of, uuid_of
 
 
@@ -43,7 +44,10 @@ def _begun(request: PageRequest, client_id: uuid.UUID | None) -> Conversation:
     try:
         with transaction.atomic():
             return actions.start_conversation(
-                request.principal, model=request.POST.get("model") or None, conversation_id=client_id
+                request.principal,
+                model=request.POST.get("model") or None,
+                conversation_id=client_id,
+                **wished(request),
             )
     except IntegrityError:  # the same was sent a moment ago, or somebody else has an id that nobody guesses
         if known := _known(request, client_id):

@@ -13,6 +13,7 @@ import "./line.js";
 import "./edit.js";
 import "./models.js";
 import "./compare.js";
+import "./wishes.js";
 import "./menu.js";
 import "./dialog.js";
 import "./viewer.js";

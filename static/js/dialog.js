@@ -1,14 +1,17 @@
-// Links marked data-dialog open their page's form in a dialog. It closes when the server has accepted it.
+// Links marked data-dialog open their page's form in a dialog, buttons what is answered to their form. It closes when
+// the server has accepted it.
 import { ask, on, words } from "./page.js";
 import { complain } from "./composer.js";
+import { unreachable } from "./notices.js";
 
 const panel = document.querySelector("[data-dialog-panel]");
 
-on("click", "[data-dialog]", async (event, link) => {
-  if (event.metaKey || event.ctrlKey) return;
+on("click", "[data-dialog]", async (event, opener) => {
+  const { href, form, formAction } = opener;
+  if (href && (event.metaKey || event.ctrlKey)) return;
   event.preventDefault();
-  const html = await ask(link.href).catch(() => null);
-  if (html === null) return location.assign(link.href);
+  const html = await (href ? ask(href) : ask(formAction, { method: "POST", body: new FormData(form) })).catch(() => null);
+  if (html === null) return href ? location.assign(href) : unreachable();
   panel.innerHTML = html;
   htmx.process(panel);
   panel.showModal();

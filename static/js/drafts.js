@@ -2,8 +2,7 @@
 import { composer, on } from "./page.js";
 import { settle } from "./composer.js";
 
-const keyOf = (conversation) => `draft:${document.body.dataset.user}:${conversation || "new"}`;
-const key = (form) => keyOf(form.dataset.draft);
+const key = (form) => `draft:${document.body.dataset.user}:${form.dataset.draft || "new"}`;
 
 function keep(name, text) {
   try {
@@ -20,12 +19,22 @@ function kept(name) {
   }
 }
 
-export const forgetDraft = (form) => keep(key(form), "");
+export function forgetDraft(form) {
+  keep(key(form), "");
+  keepBeside(form, "wishes", null);
+}
+
+/** What belongs to a draft besides its text, by `kind`; null takes it away. */
+export const keepBeside = (form, kind, value) => keep(beside(form, kind), value ? JSON.stringify(value) : "");
+export const keptBeside = (form, kind) => JSON.parse(kept(beside(form, kind)) || "null");
+export const beside = (form, kind) => `${key(form)}:${kind}`;
 
 /** What could not be sent waits in the conversation it was meant for. */
-export function addToDraft(conversation, text) {
-  const name = keyOf(conversation), begun = kept(name);
+export function addToDraft({ conversation, text, files = [], wishes }) {
+  const form = { dataset: { draft: conversation } }, name = key(form), begun = kept(name);
   keep(name, begun ? `${text}\n\n${begun}` : text);
+  keepBeside(form, "files", [...files, ...(keptBeside(form, "files") ?? [])]);
+  keepBeside(form, "wishes", keptBeside(form, "wishes") ?? wishes);
 }
 
 on("input", "[data-composer] [data-input]", (_event, field) => keep(key(field.form), field.value));

@@ -1,6 +1,7 @@
 // Files for a message: picked, dropped or pasted, uploaded at once with their progress shown, taken out again.
 import { composer, on, parse } from "./page.js";
 import { complain } from "./composer.js";
+import { beside, keepBeside, keptBeside } from "./drafts.js";
 
 const SETTLED = ["ready", "broken"];
 const picked = new WeakMap(); // the files of each composer, in order
@@ -25,6 +26,7 @@ export function takeFiles(form) {
   for (const file of filesOf(form)) forget(file);
   picked.delete(form);
   draw(form);
+  keep(form);
   return sent;
 }
 
@@ -32,6 +34,26 @@ export function takeFiles(form) {
 export function giveFilesBack(form, sent) {
   for (const { id, name, type } of sent ?? []) show(form, { id, name, type, state: "ready" });
   draw(form);
+  keep(form);
+}
+
+/** What is uploaded stays with the draft. */
+function keep(form) {
+  const ready = filesOf(form).filter(({ state }) => state === "ready");
+  keepBeside(form, "files", ready.length && ready.map(({ id, name, type }) => ({ id, name, type })));
+}
+
+/** Those that still wait for a message are shown again; of the others nobody hears. */
+async function restore(form, kept) {
+  const there = await Promise.all(kept.map(({ id }) => waits(id)));
+  const known = filesOf(form).map(({ id }) => id);
+  if (form.isConnected) giveFilesBack(form, kept.filter(({ id }, at) => there[at] && !known.includes(id)));
+}
+
+/** Unless nobody answers: then who sends it will hear. */
+async function waits(id) {
+  const response = await fetch(addressOf(id)).catch(() => null);
+  return response?.ok ? !(await response.json()).message : response?.status !== 404;
 }
 
 function add(form, list) {
@@ -117,6 +139,7 @@ function broken(form, file, problem) {
 function settle(form, file) {
   if (!filesOf(form).includes(file)) return;
   draw(form, file);
+  keep(form);
   if (!isUploading(form)) form.dispatchEvent(new CustomEvent("files:settled", { bubbles: true }));
 }
 
@@ -125,15 +148,20 @@ function forget(file) {
   if (file.url) URL.revokeObjectURL(file.url);
 }
 
+function remove(form, file) {
+  forget(file);
+  file.row.remove();
+  picked.set(form, filesOf(form).filter((other) => other !== file));
+  draw(form);
+}
+
 const fileAt = (form, button) => filesOf(form).find((file) => file.row === button.closest("[data-file]"));
 
 on("click", "[data-take-out]", (_event, button) => {
   const form = button.closest("[data-composer]"), file = fileAt(form, button);
-  forget(file);
-  file.row.remove();
-  picked.set(form, filesOf(form).filter((other) => other !== file));
+  remove(form, file);
+  keep(form);
   complain(form);
-  draw(form);
   form.querySelector("[data-input]").focus();
   if (!file.id) return;
   const headers = { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value };
@@ -173,4 +201,18 @@ document.addEventListener("drop", (event) => {
   event.preventDefault();
   mark(event, false);
   add(composer(), [...event.dataTransfer.files]);
+});
+
+document.addEventListener("page:shown", () => {
+  const form = composer(), kept = form && !hasFiles(form) && keptBeside(form, "files");
+  if (kept) restore(form, kept);
+});
+
+// Another tab went on with the draft: what it sent or took out goes here too, and what it added comes.
+window.addEventListener("storage", ({ key }) => {
+  const form = composer();
+  if (!form || key !== beside(form, "files")) return;
+  const kept = keptBeside(form, "files") ?? [];
+  for (const file of filesOf(form)) if (file.state === "ready" && !kept.some(({ id }) => id === file.id)) remove(form, file);
+  restore(form, kept);
 });

@@ -1,6 +1,7 @@
 // The model picker: one panel for the composer and for "again, with another model".
 import { composer, on } from "./page.js";
 import { beside } from "./menu.js";
+import { drawWishes } from "./wishes.js";
 import { isComparing, mark, show, showMarks } from "./compare.js";
 
 const panel = document.querySelector("[data-models-panel]");
@@ -49,6 +50,7 @@ function choose(name) {
   if (chosen.dataset.action) {
     htmx.ajax("POST", chosen.dataset.action, { source: "#act", target: "body", swap: "none", values: { model: name } });
   }
+  drawWishes(composer());
   composer().querySelector("[data-input]").focus();
 }
 

@@ -1,5 +1,5 @@
 // Short words about what just happened, in the corner; an undo goes with them where there is one.
-import { on, parse, words } from "./page.js";
+import { isReadByItself, on, parse, words } from "./page.js";
 
 const MILLISECONDS = 7_000;
 const region = document.querySelector("[data-notices]");
@@ -15,6 +15,9 @@ export function notice(text, { undo = "", stays = false } = {}) {
   if (!stays) later(box);
 }
 
+/** Nobody answers. */
+export const unreachable = () => notice(region.dataset.unreachable);
+
 /** Goes after a while, unless somebody points at it or is in it. */
 function later(box) {
   setTimeout(() => (box.matches(":hover, :focus-within") ? later(box) : box.remove()), MILLISECONDS);
@@ -27,9 +30,8 @@ on("click", "[data-undo]", (_event, button) => {
 });
 
 document.addEventListener("notice", ({ detail }) => notice(detail.text, detail));
-const isAskedFor = ({ elt }) => !["bar", "wishes"].includes(elt.id); // which are read anew by themselves
 document.addEventListener("htmx:responseError", ({ detail }) => {
-  if (isAskedFor(detail)) notice(words(detail.xhr.responseText), { stays: true });
+  if (!isReadByItself(detail.elt)) notice(words(detail.xhr.responseText), { stays: true });
 });
-document.addEventListener("htmx:sendError", ({ detail }) => isAskedFor(detail) && notice(region.dataset.unreachable));
+document.addEventListener("htmx:sendError", ({ detail }) => isReadByItself(detail.elt) || unreachable());
 for (const box of region.children) later(box);

@@ -77,16 +77,17 @@ function settled(stuck) {
   if (stuck || isStuck) tell("changed", { isStuck: stuck });
 }
 
-async function post({ url, text, files, model, models, client }) {
+async function post({ url, text, files, model, models, wishes, client }) {
   const body = new FormData();
   body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
   body.set("content", text);
   body.set("client_id", client);
   for (const { id } of files ?? []) body.append("attachments", id);
   if (model) body.set("model", model);
+  for (const [name, value] of Object.entries(wishes ?? {})) body.set(name, value);
   for (const name of models ?? []) body.append("models", name);
-  const wishes = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
-  const response = await fetch(url, wishes), isRefused = isSignIn((name) => response.headers.get(name));
+  const options = { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) };
+  const response = await fetch(url, options), isRefused = isSignIn((name) => response.headers.get(name));
   const wait = Number(response.headers.get("Retry-After")) || 0;
   return { status: isRefused ? SIGNED_OUT : response.status, text: await response.text(), wait };
 }

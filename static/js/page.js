@@ -30,10 +30,13 @@ export function isSignIn(header) {
   return is;
 }
 
+/** Whether it reads itself anew when the live connection tells of something: nobody asked for that just now. */
+export const isReadByItself = (element) => Boolean(element.getAttribute("hx-trigger")?.includes("live:"));
+
 // What the page asks for by itself takes nobody away from what is being read or written.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   const { elt, xhr } = event.detail;
-  if (["bar", "wishes"].includes(elt.id) && isSignIn((name) => xhr.getResponseHeader(name))) event.preventDefault();
+  if (isReadByItself(elt) && isSignIn((name) => xhr.getResponseHeader(name))) event.preventDefault();
 });
 
 /** Another page in the middle of this one. `history` is push or replace. */

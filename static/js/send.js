@@ -9,6 +9,7 @@ import { send } from "./outbox.js";
 import { toEnd } from "./follow.js";
 import { refresh } from "./thread.js";
 import { takeCompared } from "./compare.js";
+import { giveWishes, hasWishes, wishesOf } from "./wishes.js";
 
 const started = new Set(); // what was sent from here to begin a conversation with
 
@@ -22,7 +23,7 @@ on("submit", "[data-composer]", (event, form) => {
   if (isUploading(form)) return; // it goes out as soon as they are there
   const model = form.querySelector("[data-model]")?.value ?? "";
   const models = takeCompared(form), files = takeFiles(form);
-  const item = { client: idFor(form, text, files), conversation: conversation(), url: form.getAttribute("action"), text, files, model, models, at: Date.now() };
+  const item = { client: idFor(form, text, files), conversation: conversation(), url: form.getAttribute("action"), text, files, model, models, wishes: wishesOf(form), at: Date.now() };
   complain(form);
   if (item.conversation) {
     thread().append(bubbleFor(item));
@@ -56,6 +57,7 @@ export function empty(form) {
   const field = form.querySelector("[data-input]");
   field.value = "";
   forgetDraft(form);
+  if (hasWishes(form)) giveWishes(form);
   settle(field);
 }
 
@@ -81,7 +83,7 @@ document.addEventListener("outbox:refused", ({ detail: { item, words, isOwn } })
   messageById(item.client)?.remove();
   started.delete(item.client);
   const form = composer();
-  if (!form || conversation() !== item.conversation) return isOwn && addToDraft(item.conversation, item.text);
+  if (!form || conversation() !== item.conversation) return isOwn && addToDraft(item);
   form.classList.remove("busy");
   giveBack(form, item, words);
 });
@@ -91,6 +93,7 @@ export function giveBack(form, item, words = "") {
   const begun = form.querySelector("[data-input]").value;
   if (!begun.startsWith(item.text)) write(begun ? `${item.text}\n\n${begun}` : item.text);
   giveFilesBack(form, item.files);
+  if (!hasWishes(form)) giveWishes(form, item.wishes);
   form.unsent = { text: item.text, files: namesOf(item.files), id: item.client };
   complain(form, words);
 }

@@ -33,6 +33,10 @@ def test_files_are_sent_with_a_message_and_shown_with_it(open_page: OpenPage, co
     expect(page.get_by_role("alert")).to_contain_text("Take them out")
 
     picked.filter(has_text="old.zip").get_by_role("button", name="Take out").click()
+    expect(picked.filter(has_text="pasted.txt").get_by_role("progressbar")).to_be_hidden()
+    page.reload()
+    expect(picked).to_have_count(3)
+    choose_model(page, "Echo")
     picked.filter(has_text="pasted.txt").get_by_role("button", name="Take out").click()
     page.get_by_role("button", name="Send").click()
     sent = messages(page).first

@@ -206,6 +206,7 @@ def test_staff_look_at_every_table_and_change_budgets_alone(staff: Client, owner
             assert staff.get(reverse(f"admin:usage_{name}_add")).status_code == (
                 200 if name == "budget" else 403
             )
+    assert ">0.003 USD<" in text(staff.get(reverse("admin:usage_usage_changelist")))
     ledger = reverse("admin:usage_usage_change", args=[row.pk])
     assert staff.get(ledger).status_code == 200
     assert staff.post(ledger, {"model_name": "other"}).status_code == 403

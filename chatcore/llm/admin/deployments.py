@@ -18,10 +18,10 @@ class DeploymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "upstream_name",
         "model",
         "provider",
+        "breaker",
         "priority",
         "weight",
         "enabled",
-        "breaker",
         "vanished_at",
     )
     list_filter = ("enabled", ("vanished_at", admin.EmptyFieldListFilter), "provider")

@@ -1,6 +1,9 @@
 """The form for a conversation's instructions and parameters."""
 
+import html
+import json
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from django.urls import reverse
 from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Model
 from chatcore.realtime.models import Event
-from conversations.models import Conversation
+from conversations.models import Conversation, Message
 from tests.conversations.pages.browsing import HTMX, page_of, text
 from tests.factories import make_conversation, make_model
 
@@ -29,9 +32,9 @@ def form_of(conversation: Conversation) -> str:
     return reverse("parameters", args=[conversation.id])
 
 
-def field(html: str, name: str) -> str:
+def field(drawn: str, name: str) -> str:
     """A field with what is written below it."""
-    found = re.search(rf'<(?:input|select|textarea) id="parameter-{name}".*?</p>', html, re.DOTALL)
+    found = re.search(rf'<(?:input|select|textarea) id="parameter-{name}".*?</p>', drawn, re.DOTALL)
     assert found, name
     return found[0]
 
@@ -41,14 +44,14 @@ def test_what_the_model_takes_is_offered_with_its_limits(
 ) -> None:
     conversation = make_conversation(owner, model="thinker", params={"top_p": 0.5, "verbosity": "low"})
 
-    html = text(browser.get(form_of(conversation)))
+    drawn = text(browser.get(form_of(conversation)))
 
-    assert "What Thinker takes" in html
-    assert "1 to 4,000" in html, "not more than the model can write"
-    assert 'placeholder="0.7"' in field(html, "temperature"), "the model's own default"
-    assert 'value="0.5"' in field(html, "top_p")
-    assert '<option value="low" selected>' in field(html, "verbosity")
-    assert '<option value="high"' in field(html, "reasoning_effort")
+    assert "What Thinker takes" in drawn
+    assert "1 to 4,000" in drawn, "not more than the model can write"
+    assert 'placeholder="0.7"' in field(drawn, "temperature"), "the model's own default"
+    assert 'value="0.5"' in field(drawn, "top_p")
+    assert '<option value="low" selected>' in field(drawn, "verbosity")
+    assert '<option value="high"' in field(drawn, "reasoning_effort")
 
 
 def test_what_is_saved_is_what_replies_follow(owner: Principal, browser: Client, thinker: Model) -> None:
@@ -147,3 +150,73 @@ def test_all_parameters_are_cleared_at_once_even_those_typed_wrongly(
 
     conversation.refresh_from_db()
     assert (conversation.params, conversation.system) == ({}, "New.")
+
+
+def carried(drawn: str) -> dict[str, str]:
+    """What the composer of a new chat holds besides the message."""
+    found = re.findall(r'<input type="hidden" name="(system|params|model|content)" value="([^"]*)"', drawn)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def test_what_is_wished_of_a_new_chat_begins_with_its_first_message(
+    owner: Principal, browser: Client, thinker: Model
+) -> None:
+    form, swift = reverse("new_parameters"), {"model": "swift"}
+    asked = {"model": "thinker", **carried(text(browser.get("/")))}
+
+    opened = text(browser.post(form, asked | {"content": "Begun"}, headers=HTMX))
+    typed = {"system": "In verse,\r\n<always>.", "temperature": "0,4", "stop": "END"}
+    saved = browser.post(form, {**carried(opened), **typed, "save": "1"}, headers=HTMX)
+    wishes = carried(text(saved))
+    again = text(browser.post(form, wishes | {"model": "thinker"}, headers=HTMX))
+    other = text(browser.post(reverse("new_parameters_mark"), wishes | swift, headers=HTMX))
+    sent = {"content": "Why?", "client_id": str(uuid.uuid4()), "model": "thinker", **wishes}
+    browser.post("/", sent)
+    browser.post("/", sent)
+
+    assert "What Thinker takes" in opened
+    assert saved["HX-Retarget"] == "#wishes"
+    assert "Instructions and parameters: 3 set" in text(saved)
+    assert json.loads(wishes["params"]) == {"temperature": 0.4, "stop": ["END"]}
+    assert 'value="0.4"' in field(again, "temperature")
+    assert "Not known to this model: Temperature, Stop at" in other
+    assert carried(other) == wishes, "what a model does not know is not lost"
+    conversation = Conversation.objects.get()
+    assert conversation.system == "In verse,\n<always>."
+    assert conversation.params == {"temperature": 0.4, "stop": ["END"]}
+
+
+def test_a_new_chat_is_refused_what_a_conversation_is_refused(
+    owner: Principal, browser: Client, thinker: Model
+) -> None:
+    form = reverse("new_parameters")
+    wrong = {"model": "thinker", "system": "Be brief.", "temperature": "3", "seed": "x", "save": "1"}
+
+    refused = browser.post(form, wrong, headers=HTMX)
+    cleared = browser.post(form, wrong | {"params": '{"speed": 2}', "clear": "1"}, headers=HTMX)
+    forged = [
+        browser.post("/", {"content": "x", "params": params}) for params in ("{", '{"top_p": 9}', "[1]")
+    ]
+
+    assert refused.status_code == 422
+    assert "must be at most 2" in field(text(refused), "temperature")
+    assert 'value="x"' in field(text(refused), "seed"), "what was typed stays"
+    assert ">Be brief.</textarea>" in text(refused)
+    assert carried(text(cleared)) == {"system": "Be brief.", "params": "{}"}
+    assert [answer.status_code for answer in forged] == [422, 422, 422]
+    assert not Conversation.objects.exists()
+    assert not Message.objects.exists()
+
+
+def test_without_scripts_the_form_gives_back_the_message_that_was_begun(
+    owner: Principal, browser: Client, thinker: Model
+) -> None:
+    asked = {"model": "thinker", "content": "Begun,\r\nnot sent"}
+
+    opened = text(browser.post(reverse("new_parameters"), asked))
+    back = text(browser.post(reverse("new_parameters"), carried(opened) | {"system": "Brief.", "save": "1"}))
+
+    assert carried(opened)["content"] == "Begun,\nnot sent"
+    assert "Begun,\nnot sent</textarea>" in back
+    assert '<option value="thinker" selected>' in back
+    assert carried(back)["system"] == "Brief."

@@ -102,11 +102,10 @@ def _field(shape: Shape, name: str, what: str, stored: Any) -> forms.Field:
     if shape == "json":
         return JsonField(**usual)
     if shape == "lines":
-        return LinesField(**usual)
+        return LinesField(**usual | {"help_text": _("%s; one to a line.") % usual["help_text"]})
     if shape == "flag":
         return forms.BooleanField(**usual)
     if isinstance(shape, tuple):
-        return forms.ChoiceField(
-            choices=[("", gettext_lazy("As usual")), *((each, each) for each in shape)], **usual
-        )
+        choices = [("", gettext_lazy("As usual")), *((each, each) for each in shape)]
+        return forms.ChoiceField(choices=choices, **usual | {"help_text": what.replace("`", "")})
     return forms.CharField(widget=forms.TextInput(attrs=PLAIN), max_length=2_000, **usual)

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -14,13 +13,12 @@ from django.utils import timezone
 
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
-from external.models import Arrival, Authenticator, KeySet, ReplyPart, Schedule, ScheduleRun, Source
-from external.schedules import running
+from external.models import Authenticator, KeySet, Schedule, Source
 from tests.conversations.pages.browsing import signed_in, text
 from tests.external.proving import SECRET, make_authenticator
-from tests.external.scheduling import NINE, make_schedule
+from tests.external.scheduling import make_schedule
 from tests.external.vendors import ACCOUNT, GENERIC, TWILIO, make_source
-from tests.factories import make_conversation, make_key_principal, make_principal
+from tests.factories import make_key_principal, make_principal
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a-very-secret-token"
@@ -195,35 +193,6 @@ def test_options_keep_their_shapes(owner: Principal) -> None:
     assert '"each": "$.alerts[*]"' in page
 
 
-def test_a_schedule_shows_its_next_time_and_its_runs(owner: Principal) -> None:
-    schedule = make_schedule(owner, time_zone="Europe/Vienna", cron="0 10 * * *")
-    browser, page = signed_in(owner), reverse("schedule", args=[schedule.pk])
-    assert "Mon 23 Nov 2026, 10:00" in text(browser.get(page))
-    running.run_due(NINE)
-    run = ScheduleRun.objects.get(schedule=schedule)
-    html = text(browser.get(page))
-    assert reverse("chat", args=[run.conversation]) in html
-    assert "Tue 24 Nov 2026, 10:00" in html
-    ScheduleRun.objects.bulk_create(
-        ScheduleRun(
-            schedule=schedule,
-            due_at=NINE + timedelta(days=day),
-            ran_at=NINE,
-            outcome="failed",
-            code="forbidden",
-            detail="<b>Not allowed.</b>",
-        )
-        for day in range(1, 51)
-    )
-    html = text(browser.get(page))
-    assert html.count('<th scope="row">') == 50
-    assert "&lt;b&gt;Not allowed." in html
-    older = re.search(r'href="(\?before=[^"]+)"', html)
-    assert older
-    assert text(browser.get(page + older[1])).count('<th scope="row">') == 1
-    assert browser.get(f"{page}?before=x").status_code == 200
-
-
 def test_an_edit_of_the_words_moves_no_time(owner: Principal) -> None:
     schedule = make_schedule(owner)
     due = schedule.next_run_at
@@ -236,36 +205,6 @@ def test_an_edit_of_the_words_moves_no_time(owner: Principal) -> None:
     schedule.refresh_from_db()
     assert schedule.next_run_at
     assert (schedule.cron, schedule.next_run_at.isoformat()) == ("", "2030-01-02T08:30:00+00:00")
-
-
-def test_a_source_shows_its_address_and_what_came_and_went(owner: Principal, settings: Any) -> None:
-    settings.PUBLIC_URL = "https://chat.example"
-    source = make_source(owner, **TWILIO)
-    mine, theirs = (
-        make_conversation(who, "Hi") for who in (owner, make_principal(workspace=owner.workspace))
-    )
-    for conversation in (mine, theirs):
-        Arrival.objects.create(source=source, message=conversation.active_leaf)
-    source.rejections.create(code="invalid", detail="Too long.", body="<script>x</script>")
-    ReplyPart.objects.create(
-        source=source,
-        message=mine.active_leaf,
-        part=0,
-        text="No",
-        address={},
-        status="failed",
-        error="Blocked.",
-    )
-    browser, page = signed_in(owner), reverse("source", args=[source.pk])
-    html = text(browser.get(page))
-    assert f"https://chat.example/in/twilio/{source.pk}/" in html
-    assert "auth_token" in html
-    assert TWILIO["secrets"]["auth_token"] not in re.sub(r"csrf[^>]*", "", html)
-    assert reverse("chat", args=[mine.pk]) in html
-    assert reverse("chat", args=[theirs.pk]) not in html  # somebody else's, which would not open
-    assert "&lt;script&gt;x" in text(browser.get(f"{page}?log=refused"))
-    assert "Blocked." in text(browser.get(f"{page}?log=replies"))
-    assert browser.get(f"{page}?log=other&before={uuid.uuid4()}").status_code == 200
 
 
 @pytest.mark.parametrize(("name", "field"), [("source", "adapter"), ("authenticator", "kind")])

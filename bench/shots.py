@@ -28,9 +28,10 @@ FILL = f"""
 from chatcore.accounts.models import User
 User.objects.filter(email={EMAIL!r}).update(name="Nora")
 from bench.sample import fill
+from bench.sample_sections import fill_sections
 from bench.sample_webhooks import fill_webhooks
 import json
-print(json.dumps(fill({EMAIL!r}) | fill_webhooks({EMAIL!r})))
+print(json.dumps(fill({EMAIL!r}) | fill_webhooks({EMAIL!r}) | fill_sections({EMAIL!r})))
 """
 
 Act = Callable[[Page], None]
@@ -103,6 +104,16 @@ def unfolded(page: Page) -> None:
     whole(page)
 
 
+def refused(page: Page) -> None:
+    """A form of a section that says nothing but its name and, of a schedule, its message."""
+    page.locator("[name=name]").fill("A first one")
+    for box in page.locator("[name=content]").all():
+        box.fill("It is {{weather}}.")
+    page.locator("form .primary").click()
+    page.locator(".problem").first.wait_for()
+    whole(page)
+
+
 def writing(page: Page) -> None:
     page.locator("[data-input]").fill("A longer thought,\nover several lines,\n\nwith a gap.")
 
@@ -154,6 +165,18 @@ SCENES: tuple[tuple[str, str, Act | None], ...] = (
     ("integrations", "/workspace/integrations/", None),
     ("integration", "/workspace/integrations/", key),
     ("integration-form", "/workspace/integrations/add/", unfolded),
+    ("schedules", "/workspace/schedules/", None),
+    ("schedule", "schedule", whole),
+    ("schedule-form", "/workspace/schedules/add/", whole),
+    ("schedule-refused", "/workspace/schedules/add/", refused),
+    ("sources", "/workspace/sources/", None),
+    ("source", "source", whole),
+    ("source-refused", "source-refused", unfolded),
+    ("source-kinds", "/workspace/sources/add/", None),
+    ("source-form", "/workspace/sources/add/?kind=generic", refused),
+    ("authenticators", "/workspace/authenticators/", None),
+    ("authenticator", "authenticator", whole),
+    ("authenticator-form", "/workspace/authenticators/add/?kind=jwt", refused),
     ("webhooks", "/workspace/webhooks/", None),
     ("webhook", "webhook", None),
     ("delivery", "delivery", whole),

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chatcore.accounts.principals import Principal
 from chatcore.llm.contents import IMAGES
 from conversations.models import Message
 from conversations.rendering import render
@@ -29,6 +30,12 @@ def icon(name: str) -> SafeString:
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons/sprite.svg"), name
     )
+
+
+@register.filter
+def may(principal: Principal, grant: str) -> bool:
+    """Whether a link leads anywhere."""
+    return principal.may(grant)
 
 
 @register.filter

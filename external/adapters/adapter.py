@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from chatcore.errors import ChatcoreError, FieldProblem
 from chatcore.problems import read_json
+from external.sections.options import Shape
 
 DeliveryState = Literal["sent", "delivered", "read", "failed"]
 
@@ -124,13 +125,15 @@ class Setup:
 class Adapter(ABC):
     """One vendor. Made for each request or reply; it holds no state.
 
-    `SECRETS` and `SETTINGS` say what each is, for those who set a source up. `REPLY_LENGTH` is how many characters
+    `SECRETS` and `SETTINGS` say what each is, for those who set a source up; `SHAPES` which settings are no texts: see
+    external/sections/options.py. `REPLY_LENGTH` is how many characters
     one outgoing message may have; 0: replies do not go back.
     """
 
     LABEL: ClassVar[str]
     SECRETS: ClassVar[Mapping[str, str]]
     SETTINGS: ClassVar[Mapping[str, str]] = {}
+    SHAPES: ClassVar[Mapping[str, Shape]] = {}
     REPLY_LENGTH: ClassVar[int] = 0
 
     def __init__(self, setup: Setup) -> None:

@@ -30,6 +30,7 @@ class GenericAdapter(Adapter):
         "encoding": "for hmac: hex (usual) or base64",
         "map": "where the JSON has what, see docs/adapters.md",
     }
+    SHAPES: ClassVar = {"proof": PROOFS, "encoding": ENCODINGS, "map": "json"}
 
     @property
     def _proof(self) -> str:

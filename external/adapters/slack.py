@@ -44,6 +44,7 @@ class SlackAdapter(Adapter):
         "listen": "mentions (and direct messages; usual), or everything said where the app is",
         "base_url": f"of the Web API; usually left out ({BASE_URL})",
     }
+    SHAPES: ClassVar = {"listen": LISTEN}
     REPLY_LENGTH = 4_000
 
     def problems(self) -> list[FieldProblem]:

@@ -10,7 +10,7 @@ from chatcore.accounts import signals
 from chatcore.accounts.integrations.actions import in_reach
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
-from chatcore.errors import Conflict, NotFound
+from chatcore.errors import Conflict, FieldProblem, NotFound
 from chatcore.problems import pointer_to
 from chatcore.texts import checked_object, checked_text, refused
 from external.authenticators.kinds import build, kinds
@@ -101,4 +101,5 @@ def _write(authenticator: Authenticator, fields: Mapping[str, Any]) -> None:
         with transaction.atomic():
             saved(authenticator, moved="options" in fields)
     except IntegrityError:
-        raise Conflict("There is one of that name already.") from None
+        detail = "There is one of that name already."
+        raise Conflict(detail, errors=[FieldProblem("/name", detail, "taken")]) from None

@@ -43,7 +43,11 @@ class Proof:
 
 
 class Verifier(Protocol):
-    """LABEL is what people read, OPTIONS each option's name and what it is."""
+    """LABEL is what people read, OPTIONS each option's name and what it is.
+
+    One whose options are not all texts may say which in SHAPES, as external/sections/options.py has them, and in SHARED
+    what its secret is: "" if it has none.
+    """
 
     LABEL: ClassVar[str]
     OPTIONS: ClassVar[Mapping[str, str]]

@@ -24,6 +24,7 @@ class SignatureVerifier:
 
     LABEL: ClassVar = "Request signed with a shared secret (HMAC)"
     OPTIONS: ClassVar[Mapping[str, str]] = {}
+    SHARED: ClassVar = "whsec_ and the Base64 of 24 to 64 random bytes"
 
     def __init__(self, given: Given) -> None:
         try:

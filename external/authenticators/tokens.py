@@ -12,10 +12,12 @@ from chatcore.security.outbound import check_url
 from external.authenticators.key_sets import signing_key
 from external.authenticators.proofs import Given, Presented, Proof
 from external.identities.handles import checked_channel
+from external.sections.options import Shape
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MAX_LENGTH = 8192
 LEEWAY = 30
+MAPPINGS = ("integration", "email", "identity")
 LONGEST_ONCE = timedelta(hours=24)
 UNREADABLE = (
     jwt.PyJWTError,
@@ -45,6 +47,13 @@ class TokenVerifier:
         "unverified_email": "true: an address counts although the token does not call it verified",
         "once": "true: each token is good for one request, known by its `jti`",
     }
+    SHARED: ClassVar = ""
+    SHAPES: ClassVar[Mapping[str, Shape]] = {
+        "algorithms": "lines",
+        "user": MAPPINGS,
+        "unverified_email": "flag",
+        "once": "flag",
+    }
 
     def __init__(self, given: Given) -> None:
         options = given.options
@@ -57,7 +66,7 @@ class TokenVerifier:
         if not named or any(each not in ALGORITHMS for each in named):
             raise ValueError(f"algorithms must be a list of some of {', '.join(ALGORITHMS)}")
         self.mapping = options.get("user", "integration")
-        if self.mapping not in ("integration", "email", "identity"):
+        if self.mapping not in MAPPINGS:
             raise ValueError("user must be integration, email or identity")
         self.channel = _channel(options) if self.mapping == "identity" else ""
         self.claim = options.get("claim", "sub")

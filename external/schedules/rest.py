@@ -1,14 +1,13 @@
 """Resources of the API: schedules and their runs."""
 
 import uuid
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chatcore.bodies import read_body
-from chatcore.errors import NotFound
 from chatcore.viewsets import GONE, PrincipalViewSet, made, shown
 from external.models.schedules import Schedule, ScheduleRun
 from external.schedules import actions
@@ -18,8 +17,7 @@ from external.schedules.resources import (
     ScheduleResource,
     ScheduleRunResource,
 )
-
-READ = "schedules:read"
+from external.schedules.selectors import find_schedule, schedules_of
 
 
 class ScheduleViewSet(PrincipalViewSet):
@@ -31,8 +29,7 @@ class ScheduleViewSet(PrincipalViewSet):
     @extend_schema(operation_id="list_schedules", summary="List schedules", responses=ScheduleResource)
     def list(self, request: Request) -> Response:  # noqa: ARG002
         """The workspace's, the newest first; to a key those of its integration."""
-        self.principal.require(READ)
-        return self.page(Schedule.objects.for_principal(self.principal), ScheduleResource.of)
+        return self.page(schedules_of(self.principal), ScheduleResource.of)
 
     @extend_schema(
         operation_id="add_schedule",
@@ -48,7 +45,7 @@ class ScheduleViewSet(PrincipalViewSet):
     @extend_schema(operation_id="read_schedule", summary="Read a schedule", responses=ScheduleResource)
     def retrieve(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """With the time it is due next."""
-        return shown(ScheduleResource.of(_found(self.principal, id)))
+        return shown(ScheduleResource.of(find_schedule(self.principal, id)))
 
     @extend_schema(
         operation_id="change_schedule",
@@ -82,13 +79,5 @@ class ScheduleRunViewSet(PrincipalViewSet):
     )
     def list(self, request: Request, id: uuid.UUID) -> Response:  # noqa: ARG002
         """Of the last 90 days, the newest first."""
-        schedule = _found(self.principal, id)
+        schedule = find_schedule(self.principal, id)
         return self.page(ScheduleRun.objects.filter(schedule=schedule), ScheduleRunResource.of)
-
-
-def _found(principal: Any, schedule_id: uuid.UUID) -> Schedule:
-    principal.require(READ)
-    found: Schedule | None = Schedule.objects.for_principal(principal).filter(pk=schedule_id).first()
-    if found is None:
-        raise NotFound
-    return found

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
-from chatcore.errors import Conflict, NotFound
+from chatcore.errors import Conflict, FieldProblem, NotFound
 from chatcore.problems import invalid, pointer_to
 from chatcore.security.fields import Unreadable
 from chatcore.texts import checked_object, checked_text, refused
@@ -78,7 +78,8 @@ def _write(source: Source, fields: Mapping[str, Any]) -> None:
         with transaction.atomic():
             source.save()
     except IntegrityError:
-        raise Conflict("The integration has a source of that name already.") from None
+        detail = "The integration has a source of that name already."
+        raise Conflict(detail, errors=[FieldProblem("/name", detail, "taken")]) from None
 
 
 def prepare(

@@ -75,7 +75,12 @@ def test_every_text_of_the_other_pages_stands_out(open_page: OpenPage, theme: Th
     page = open_page("/archived/", color_scheme=theme, reduced_motion="reduce")
     assert faint_texts(page) == []
 
-    for path in ("/accounts/2fa/", "/accounts/password/change/", "/accounts/logout/"):
+    for path in (
+        "/accounts/2fa/",
+        "/accounts/password/change/",
+        "/accounts/logout/",
+        "/workspace/schedules/",
+    ):
         page.goto(path)
         assert faint_texts(page) == [], path
 
@@ -89,6 +94,12 @@ PAGES = (
     "/accounts/2fa/totp/activate/",
     "/accounts/email/",
     "/accounts/logout/",
+    "/workspace/authenticators/",
+    "/workspace/authenticators/add/?kind=jwt",
+    "/workspace/schedules/",
+    "/workspace/schedules/add/",
+    "/workspace/sources/",
+    "/workspace/sources/add/",
 )
 
 

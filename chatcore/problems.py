@@ -126,12 +126,19 @@ _OUR_WORDS = {
 }
 
 
+BRANCH = "\0"  # begins the tag of a union's branch, which is no place of the body
+
+
 def pydantic_problem(found: Iterable[Mapping[str, Any]]) -> errors.Invalid:
     """Pydantic's findings as the problem of a body."""
     return invalid(
-        FieldProblem(pointer_to(*item["loc"]), *_OUR_WORDS.get(item["type"], (item["msg"], item["type"])))
+        FieldProblem(_place(item["loc"]), *_OUR_WORDS.get(item["type"], (item["msg"], item["type"])))
         for item in found
     )
+
+
+def _place(found: Iterable[int | str]) -> str:
+    return pointer_to(*(part for part in found if not str(part).startswith(BRANCH)))
 
 
 def drf_exception_handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

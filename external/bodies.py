@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StrictBool, Tag
 
 from chatcore.bodies import Body
+from chatcore.problems import BRANCH
 from conversations.bodies import ABSENT, Content, ModelName, Params, Title
 from external.items import (
     MAX_ATTACHMENTS,
@@ -20,6 +21,7 @@ from external.items import (
 from external.selectors import IdentitySelector, UserSelector
 
 MAX_BATCH = 100
+PLAIN, NAMED = BRANCH + "plain", BRANCH + "named"
 Text = Annotated[str, Field(max_length=254)]
 
 
@@ -70,15 +72,15 @@ class AttachedFile(Body):
 
 
 def _kind(value: Any) -> str:
-    return "named" if isinstance(value, dict | Body) else "plain"
+    return NAMED if isinstance(value, dict | Body) else PLAIN
 
 
 Place = Annotated[
-    Annotated[uuid.UUID, Tag("plain")] | Annotated[ThreadName, Tag("named")],
+    Annotated[uuid.UUID, Tag(PLAIN)] | Annotated[ThreadName, Tag(NAMED)],
     Discriminator(_kind),
 ]
 Answer = Annotated[
-    Annotated[Literal["default", "none"], Tag("plain")] | Annotated[Responder, Tag("named")],
+    Annotated[Literal["default", "none"], Tag(PLAIN)] | Annotated[Responder, Tag(NAMED)],
     Discriminator(_kind),
 ]
 

@@ -26,6 +26,10 @@ class FetchFailed(ChatcoreError):
     """A file that a message names could not be fetched."""
 
     status, code, retryable = 502, "fetch_failed", True
+    remedy = (
+        "See the reason in `detail`. It is tried again by itself for half an hour; if it fails then, "
+        "post the file's bytes in `data`."
+    )
 
 
 def defer_fetch(

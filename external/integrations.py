@@ -9,6 +9,7 @@ class IntegrationOff(Forbidden):
     """This integration is switched off."""
 
     code = "integration_off"
+    remedy = "Let an owner or admin switch the integration on again."
 
 
 def principal_of_integration(integration: Integration) -> Principal:

@@ -10,24 +10,37 @@ class UserConflict(Invalid):
     """What the message names as its user is not one and the same user."""
 
     code = "user_conflict"
+    remedy = (
+        "Name one user, or leave out what names another; a named conversation has to be one of that "
+        "user's. Nothing was stored."
+    )
 
 
 class UserUnresolved(Invalid):
     """Nothing here says whose message this is."""
 
     code = "user_unresolved"
+    remedy = (
+        "Name the user in `user` or a verified `identity`, let the integration act for somebody, or "
+        "grant it `users:provision` for guests."
+    )
 
 
 class UserSuspended(Forbidden):
     """The user this message is of has been switched off."""
 
     code = "user_suspended"
+    remedy = "Name another user, or let an owner or admin switch this one on again."
 
 
 class StrategyDisabled(Forbidden):
     """This integration's policy does not let it name the user in this way."""
 
     code = "strategy_disabled"
+    remedy = (
+        "Name the user in another way, or let an owner or admin enable this one in the integration's "
+        "intake policy."
+    )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class ForeignOrigin(Forbidden):
     """A page of another site may not open a stream with your session."""
 
     code = "foreign_origin"
+    remedy = "Open the stream from a page of this server, or with a key or token in place of the session."
 
 
 Credentials = tuple[str, ...]

@@ -31,6 +31,10 @@ class ConstraintViolated(Forbidden):
     """A limit of this integration does not allow it."""
 
     code = "constraint_violated"
+    remedy = (
+        "`errors` points to what is not allowed: leave it out, or let an owner or admin widen the "
+        "integration's constraints."
+    )
 
 
 class Named(Protocol):

@@ -10,6 +10,9 @@ class Forged(Forbidden):
     """The request came with a session cookie but without a valid CSRF token."""
 
     code = "csrf"
+    remedy = (
+        "Send the value of the cookie `csrftoken` in X-CSRFToken, or a key or token in place of the cookie."
+    )
 
 
 class _Check(CsrfViewMiddleware):

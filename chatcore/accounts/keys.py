@@ -33,6 +33,7 @@ class TooManyKeys(Conflict):
     """An integration has at most two live keys. Revoke one first."""
 
     code = "too_many_keys"
+    remedy = "Revoke a key that is not needed any more, or rotate: that ends the older one by itself."
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,17 @@ class NoWorkspace(Forbidden):
     """You belong to no workspace. Ask an owner of one to add you."""
 
     code = "no_workspace"
+    remedy = "Let an owner or admin of a workspace add you, or name another workspace in X-Workspace."
 
 
 class AddressNotAllowed(Forbidden):
     """The key is good, but it may not be used from this address."""
 
     code = "address_not_allowed"
+    remedy = (
+        "Send from one of the integration's `allowed_addresses`, or let an owner or admin add yours. "
+        "Behind a proxy, the server has to name it in TRUSTED_PROXIES."
+    )
 
 
 @dataclass(frozen=True)

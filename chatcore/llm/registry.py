@@ -27,12 +27,16 @@ class ProviderFailed(ChatcoreError):
     """The provider could not be asked."""
 
     status, code = 502, "provider_failed"
+    remedy = (
+        "See what the provider said in `detail`: mostly its address or its credential has to be corrected."
+    )
 
 
 class Shared(Forbidden):
     """It belongs to all workspaces: only staff change it, in the admin."""
 
     code = "shared_with_all"
+    remedy = "Ask somebody on the staff of this server, or add one of your own beside it."
 
 
 def visible(rows: QuerySet[Kept], principal: Principal, owner: str = "workspace") -> QuerySet[Kept]:

@@ -30,6 +30,7 @@ class Unreadable(ChatcoreError):
     """A stored credential cannot be decrypted. Restore the CREDENTIAL_KEY it was stored with, or enter it anew."""
 
     status, code = 500, "credential_unreadable"
+    remedy = "Whoever runs this server restores CREDENTIAL_KEY, or enters the credential anew."
 
 
 def encrypted(text: str, place: str) -> str:

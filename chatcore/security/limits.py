@@ -32,6 +32,7 @@ class CostTooHigh(Invalid):
     """This asks for more at once than may be asked for in a whole minute. Split it."""
 
     code = "cost_too_high"
+    remedy = "Send it in several smaller requests. Nothing was stored."
 
 
 def charge(principal: "Principal", cost: int = 1, *, conversation: uuid.UUID | None = None) -> None:

@@ -59,12 +59,17 @@ class HeaderRefused(Invalid):
     """One of these headers cannot be sent."""
 
     code = "header_refused"
+    remedy = "Send only visible ASCII in headers, and leave out those that the connection itself sets."
 
 
 class OutboundError(ChatcoreError):
     """An outside address did not answer as it should."""
 
     status, code, retryable = 502, "outbound_failed", True
+    remedy = (
+        "See what was wrong in `detail`, and look at the address: it may be away for a moment, or not be"
+        " the right one."
+    )
 
 
 class Unreachable(OutboundError):

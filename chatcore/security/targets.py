@@ -28,6 +28,10 @@ class AddressRefused(Invalid):
     """This address is not one Chatcore may call."""
 
     code = "address_refused"
+    remedy = (
+        "Use a public https address, at port 443 or 8443. Others have to be let through by the server's "
+        "OUTBOUND_ALLOW."
+    )
 
 
 @dataclass(frozen=True)

@@ -29,3 +29,6 @@ class PriceUnknown(Forbidden):
     """A strict budget covers this model, and its price is not known."""
 
     code: ClassVar[str] = "price_unknown"
+    remedy: ClassVar[str] = (
+        "Ask for another model, or let an owner or admin enter this one's price or relax the budget."
+    )

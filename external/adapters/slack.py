@@ -164,6 +164,7 @@ class RateLimited(Invalid):
     """Slack has left out messages of this minute, because more than 30,000 came in an hour."""
 
     code: ClassVar[str] = "vendor_rate_limited"
+    remedy: ClassVar[str] = "Let the app listen to less, such as mentions alone."
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:

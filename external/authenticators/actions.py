@@ -26,6 +26,7 @@ class TooManyAuthenticators(Conflict):
     """An integration has at most ten authenticators. Remove one first."""
 
     code = "too_many_authenticators"
+    remedy = "Delete an authenticator that is not needed any more."
 
 
 def find_authenticator(principal: Principal, authenticator_id: uuid.UUID) -> Authenticator:

@@ -20,6 +20,7 @@ class AlreadyClaimed(Conflict):
     """This user has claimed this handle before."""
 
     code = "identity_claimed"
+    remedy = "Use the identity that is there: list /api/v1/identities/ for its id."
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ class NoMessage(Conflict):
     """What was delivered is no message: nobody can have received or read it."""
 
     code = "no_message"
+    remedy = "Confirm deliveries of `message.created` and of ended replies alone."
 
 
 def confirm(principal: Principal, delivery_id: uuid.UUID, state: State, channel: str | None = None) -> None:

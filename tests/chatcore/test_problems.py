@@ -153,6 +153,13 @@ def test_every_error_of_ours_has_a_section_that_says_what_to_do(db: None) -> Non
         assert f'id="reply-{code}"' in page
 
 
+def test_what_an_error_of_its_own_kind_advises_is_not_what_its_family_does() -> None:
+    """Whoever is told to send it again shall not read that the same request is refused."""
+    general = {kind.remedy for kind in (errors.ChatcoreError, errors.Forbidden, errors.Conflict)}
+    own = [kind for kind in errors.family() if kind.__module__ != errors.__name__]
+    assert {kind.code for kind in own if kind.remedy in general} == set()
+
+
 def codes_in(source: str) -> Iterator[str]:
     """Those of the classes in it that are errors by their bases' names."""
     for found in ast.walk(ast.parse(source)):

@@ -83,7 +83,7 @@ def test_what_is_wrong_is_pointed_at(owner: Principal) -> None:
         ({"content": "\x00"}, "/content"),
         ({"conversation": {"thread": "\x00"}}, "/conversation/thread"),
         ({"respond": {"model": "no such model"}}, "/respond/model"),
-        ({"respond": "somebody"}, "/respond/plain"),
+        ({"respond": "somebody"}, "/respond"),
         ({"owner": str(stranger.user.id)}, "/owner"),  # type: ignore[union-attr]
         ({"missed": "twice"}, "/missed"),
         ({"colour": "red"}, "/colour"),

@@ -18,6 +18,7 @@ class BeyondReach(Forbidden):
     """You cannot give an integration what you do not have yourself."""
 
     code = "beyond_reach"
+    remedy = "Leave out what `detail` names, or ask somebody who has it."
 
 
 class ActsForAnother(Forbidden):
@@ -27,6 +28,7 @@ class ActsForAnother(Forbidden):
     """
 
     code = "acts_for_another"
+    remedy = "Let it act for you or for nobody, or let the person it acts for make its keys."
 
 
 def require_grants(principal: Principal, grants: Sequence[str]) -> None:

@@ -135,7 +135,7 @@ def _shown(key: Key) -> dict[str, Any]:
 class NewKey(Body):
     """A key."""
 
-    EXAMPLE: ClassVar = {"expires_at": "2027-01-01T00:00:00Z"}
+    EXAMPLE: ClassVar = {"expires_at": "2035-01-01T00:00:00Z"}
 
     expires_at: AwareDatetime | None = Field(
         None, description="When it ends by itself; absent or null: never."

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Greatest, Now
 
 from chatcore.accounts.principals import SYSTEM
+from chatcore.prepared import plans_kept
 from chatcore.realtime.catalogue import EventBody
 from chatcore.realtime.log import Announcement, announce
 from conversations import events
@@ -66,6 +67,7 @@ class Progress:
     reasoning: str
 
 
+@plans_kept()
 @transaction.atomic
 def claim_replies(limit: int) -> list[Claim]:
     """Take up to `limit` queued replies, oldest first, and announce their start.
@@ -87,6 +89,7 @@ def claim_replies(limit: int) -> list[Claim]:
     return claims
 
 
+@plans_kept()
 def save_progress(progress: Sequence[Progress]) -> dict[uuid.UUID, bool]:
     """Save texts and show signs of life, all in one statement.
 
@@ -98,6 +101,7 @@ def save_progress(progress: Sequence[Progress]) -> dict[uuid.UUID, bool]:
     return {row[0]: row[1] for row in _rows(_SAVE, values)}
 
 
+@plans_kept()
 def show_life(running: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, bool]:
     """The sign of life alone, for replies whose text has not grown. Returns what `save_progress` returns."""
     pairs = list(running)

@@ -11,6 +11,7 @@ from chatcore.llm.contents import image_tokens
 from chatcore.llm.continuing import continuing
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, Turn
+from chatcore.prepared import Prepared, plans_kept
 from conversations import outside
 from conversations.claims import Claim
 from conversations.models import Attachment, Conversation, Message, Summary
@@ -87,8 +88,14 @@ class Context:
         return self.said[len(self.said) - count :]
 
 
+_with_its_conversation: Prepared[Message] = Prepared(
+    lambda reply_id: Message.objects.select_related("conversation", "model").filter(id=reply_id), uuid.UUID
+)
+
+
+@plans_kept()
 def read_context(claim: Claim) -> Context:
-    reply = Message.objects.select_related("conversation", "model").get(id=claim.id)
+    (reply,) = _with_its_conversation(claim.id)
     conversation = reply.conversation
     path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
     prefetch_related_objects([message for message in path if message.integration_id], "integration")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from chatcore.offload import offload
+from chatcore.prepared import plans_kept
 from chatcore.realtime.frames import Frame, signal
 from conversations.events import Part, ReplyDelta
 from conversations.following import follow_conversation, unfollow_conversation
@@ -28,15 +29,17 @@ class ReplyWatch:
     silent seconds the row is looked at again.
     """
 
-    def __init__(self, conversation_id: uuid.UUID, reply_id: uuid.UUID) -> None:
+    def __init__(self, conversation_id: uuid.UUID, reply_id: uuid.UUID, *, is_new: bool = False) -> None:
+        """`is_new`: it is opened before the reply's row is committed, so that there is nothing to look at yet."""
         self.conversation_id = conversation_id
         self.reply_id = reply_id
+        self._is_new = is_new
         self._frames: asyncio.Queue[Frame] = asyncio.Queue(BUFFER_FRAMES)
         self._attempt = 0
         self._lengths: dict[Part, int] = {"text": 0, "reasoning": 0}
 
     async def open(self) -> None:
-        await follow_conversation(self.conversation_id, self, "text")
+        await follow_conversation(self.conversation_id, self, "text", attends=False)
 
     def close(self) -> None:
         unfollow_conversation(self.conversation_id, self, "text")
@@ -51,22 +54,25 @@ class ReplyWatch:
 
         A deleted reply just ends.
         """
-        row = await offload(_row, self.reply_id)
+        looks = not self._is_new
         while True:
-            if row is None:
-                return
-            if row.status in ENDINGS:
-                for rest in _rest_of(row, self._attempt, self._lengths):
-                    yield rest
-                yield ending_frame(row)
-                return
+            if looks:
+                row = await offload(_row, self.reply_id)
+                if row is None:
+                    return
+                if row.status in ENDINGS:
+                    for rest in _rest_of(row, self._attempt, self._lengths):
+                        yield rest
+                    yield ending_frame(row)
+                    return
             try:
                 async with asyncio.timeout(LOOK_AGAIN_SECONDS):
                     frame = await self._frames.get()
             except TimeoutError:
-                row = await offload(_row, self.reply_id)
+                looks = True
                 yield None
                 continue
+            looks = False
             body = self._newer(frame.body)
             if body is not None:
                 yield body
@@ -100,11 +106,16 @@ class ReplyWatch:
 
 
 class Watches:
-    """Watchers of the replies to one message, as one. Open it before the replies' transaction commits."""
+    """Watchers of the replies to one message, as one. Open it before the replies' transaction commits.
 
-    def __init__(self, conversation_id: uuid.UUID, reply_ids: Sequence[uuid.UUID]) -> None:
+    `are_new` as for `ReplyWatch`.
+    """
+
+    def __init__(
+        self, conversation_id: uuid.UUID, reply_ids: Sequence[uuid.UUID], *, are_new: bool = False
+    ) -> None:
         self.conversation_id = conversation_id
-        self._watches = [ReplyWatch(conversation_id, reply_id) for reply_id in reply_ids]
+        self._watches = [ReplyWatch(conversation_id, reply_id, is_new=are_new) for reply_id in reply_ids]
 
     async def open(self) -> None:
         try:
@@ -199,6 +210,7 @@ def _rest_of(reply: Message, attempt: int, known: dict[Part, int]) -> Iterator[d
             yield signal(body, str(reply.conversation_id))
 
 
+@plans_kept()
 def _row(reply_id: uuid.UUID) -> Message | None:
     found: Message | None = Message.objects.filter(id=reply_id).first()
     return found

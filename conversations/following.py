@@ -9,6 +9,7 @@ import uuid
 from typing import Any, Literal
 
 from chatcore.offload import offload
+from chatcore.prepared import plans_kept
 from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import LOCAL, Watcher, hub
 from conversations.assembly import Assembly
@@ -114,6 +115,7 @@ class Following:
         self.ready = asyncio.Event()
         self._group = f"conversation.{conversation_id}"
         self._opening: asyncio.Task[None] | None = None
+        self._attending: asyncio.Task[None] | None = None
         self._attendance = Attendance(conversation_id, self._emit_everywhere)
         self._rereading: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -135,15 +137,20 @@ class Following:
     async def _open(self) -> None:
         await hub.join(self, self._group)
         await self._read_saved()
-        await self._attendance.open()
         self.ready.set()
+
+    async def attended(self) -> None:
+        """Until it knows who is there. Nobody asks for the watchers of a reply alone."""
+        if self._attending is None:
+            self._attending = asyncio.get_running_loop().create_task(self._attendance.open())
+        await asyncio.shield(self._attending)
 
     def close(self) -> None:
         hub.leave(self, self._group)
         self._attendance.close()
         if self._timer:
             self._timer.cancel()
-        for task in (self._opening, self._rereading, self._drawing):
+        for task in (self._opening, self._attending, self._rereading, self._drawing):
             if task:
                 task.cancel()
 
@@ -239,6 +246,7 @@ class Following:
             await reply.draw()
 
 
+@plans_kept()
 def _running_replies(conversation_id: uuid.UUID) -> list[tuple[uuid.UUID, int, str, str]]:
     running = Message.objects.filter(conversation=conversation_id, status=Message.Status.STREAMING)
     return list(running.values_list("id", "attempt", "text", "reasoning"))
@@ -247,15 +255,19 @@ def _running_replies(conversation_id: uuid.UUID) -> list[tuple[uuid.UUID, int, s
 _followings: dict[uuid.UUID, Following] = {}
 
 
-async def follow_conversation(conversation_id: uuid.UUID, watcher: Watcher, form: Form) -> None:
+async def follow_conversation(
+    conversation_id: uuid.UUID, watcher: Watcher, form: Form, *, attends: bool = True
+) -> None:
     """Let the watcher hear the conversation from now on, beginning with what its running replies have said.
 
-    The caller has checked permission. `unfollow_conversation` undoes it.
+    With `attends` it also hears who is there. The caller has checked permission. `unfollow_conversation` undoes it.
     """
     following = _followings.setdefault(conversation_id, Following(conversation_id))
     following.watchers.add((watcher, form))
     try:
         await following.opened()
+        if attends:
+            await following.attended()
         await hub.join(watcher, following.group(form))
         for body in await following.snapshot(form):
             watcher.receive(Frame(body))

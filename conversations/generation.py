@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from chatcore.llm import routing
 from chatcore.llm.types import ProviderError
 from chatcore.offload import offload
+from chatcore.prepared import plans_kept
 from chatcore.realtime.catalogue import EventBody
 from conversations import events
 from conversations.actions.receipts import count_unread
@@ -137,6 +138,7 @@ async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict
             return
 
 
+@plans_kept()
 @transaction.atomic
 def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> bool:
     """The final, fenced save with its event; False if another worker owns the reply by now."""

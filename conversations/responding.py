@@ -84,7 +84,7 @@ async def respond(
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
         return _accepted(await in_request(_asked, ask, *reply_ids))
-    watches = Watches(await in_request(find), reply_ids)
+    watches = Watches(await in_request(find), reply_ids, are_new=True)
     await watches.open()
     try:
         posted = await in_request(_asked, ask, *reply_ids)

@@ -8,6 +8,7 @@ from django.db import transaction
 from chatcore.accounts.principals import SYSTEM
 from chatcore.llm.types import ModelRequest, Turn
 from chatcore.offload import offload
+from chatcore.prepared import plans_kept
 from chatcore.realtime.log import announce
 from chatcore.usage.spending import is_spent
 from conversations import events
@@ -40,6 +41,7 @@ async def write_title(conversation_id: uuid.UUID) -> None:
     await offload(_finish, conversation_id, aside)
 
 
+@plans_kept()
 def _first_exchange(conversation_id: uuid.UUID) -> tuple[Message, str] | None:
     """The first answer with its question, while the title is still the draft one and there are means to write it."""
     replies = Message.objects.filter(
@@ -66,6 +68,7 @@ def _tidy(text: str) -> str:
     )
 
 
+@plans_kept()
 @transaction.atomic
 def _finish(conversation_id: uuid.UUID, aside: Aside) -> None:
     title = "" if aside.error else _tidy(aside.text)

@@ -17,6 +17,7 @@ from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import ModelRequest
+from chatcore.prepared import plans_kept
 from chatcore.security.fields import Unreadable
 
 EXPLORATION = 0.05  # of the requests measure what is not the fastest
@@ -59,6 +60,7 @@ class Candidate:
         return replace(suitable, model=self.upstream_name, params=params)
 
 
+@plans_kept()
 def candidates(model_id: uuid.UUID) -> list[Candidate]:
     """The deployments to try, in order: the model's own, then those of each of its fallbacks."""
     links = Fallback.objects.filter(model=model_id).order_by("position", "pk")

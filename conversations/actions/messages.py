@@ -12,6 +12,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.ids import just_before, uuid7
 from chatcore.llm.models import Model
+from chatcore.prepared import plans_kept
 from chatcore.realtime.log import announce
 from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
@@ -45,6 +46,7 @@ class Posted:
         return (self.reply, *self.others) if self.reply else ()
 
 
+@plans_kept()
 @transaction.atomic
 def post_message(
     principal: Principal,

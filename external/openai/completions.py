@@ -9,6 +9,7 @@ from django.db import transaction
 from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.prepared import plans_kept
 from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
@@ -35,6 +36,7 @@ class Asking:
     sent: Sent
 
 
+@plans_kept()
 def place_request(principal: Principal, request: ChatRequest, header: str) -> Asking:
     """`header` names the conversation, else `metadata.conversation` does, else `user`: by its id, or by any name."""
     named = header or str((request.metadata or {}).get("conversation") or "") or request.user or ""
@@ -53,6 +55,7 @@ def place_request(principal: Principal, request: ChatRequest, header: str) -> As
     return Asking(principal, request, dialogue, place, thread, sent)
 
 
+@plans_kept()
 @transaction.atomic
 def ask(asking: Asking, reply_id: uuid.UUID, attachments: Mapping[int, Sequence[uuid.UUID]]) -> Message:
     """Store what is new of the dialogue and queue the reply. `attachments` are its files, by their messages' places."""

@@ -25,7 +25,7 @@ class Stored:
         self.text = self.reasoning = self.finish_reason = ""
         self.tool_calls: list[dict[str, str]] = []
         self.usage: dict[str, Any] | None = None
-        self._watch = ReplyWatch(conversation_id, reply_id)
+        self._watch = ReplyWatch(conversation_id, reply_id, is_new=True)
 
     @classmethod
     async def open(cls, asking: Asking) -> "Stored":

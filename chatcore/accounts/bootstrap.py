@@ -31,6 +31,7 @@ class KeyNameTaken(Conflict):
     """An integration of this name acts for somebody else in the workspace. Choose another key name."""
 
     code = "key_name_taken"
+    remedy = "Give `--key-name` a name that no integration of the workspace has."
 
 
 @dataclass(frozen=True)

@@ -331,7 +331,8 @@ def test_a_body_may_be_large_where_it_is_a_picture(client: openai.OpenAI) -> Non
 
 async def test_signed_requests_open_every_door_once(one: Chatcore) -> None:
     with one.client() as http:
-        integration = http.get("/api/v1/integrations/").json()["results"][0]["id"]
+        wished = {"name": "Signing", "grants": ["*:*"]}
+        integration = http.post("/api/v1/integrations/", json=wished).json()["id"]
         body = {"integration": integration, "name": "Signing", "kind": "signature", "secret": SECRET}
         authenticator = http.post("/api/v1/authenticators/", json=body).json()["id"]
 

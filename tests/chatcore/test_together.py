@@ -10,6 +10,8 @@ import pytest
 from chatcore.errors import ChatcoreError, NotFound
 from chatcore.together import Together
 
+pytestmark = pytest.mark.django_db  # its threads give back the connections that earlier tests left in them
+
 EXECUTOR_SECONDS = 20
 
 

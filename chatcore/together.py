@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from chatcore.errors import ChatcoreError
 from chatcore.offload import in_request
@@ -38,6 +38,10 @@ class _Line(Generic[T, R]):
     is_working: bool = False
 
 
+class Away(Protocol):
+    async def __call__(self, function: Callable[[T], R], argument: T, /) -> R: ...
+
+
 Work: TypeAlias = Callable[[Sequence[T]], Sequence[R | ChatcoreError]]
 
 
@@ -45,9 +49,11 @@ class Together(Generic[T, R]):
     """`await together(work, item, key)`: what `work(items)`, away from the event loop, has for this item.
 
     Those with the same `key` are together; their `work` must be the same. Raises what it has instead of a result.
+    `away` runs it: `in_request` where requests are answered, `offload` elsewhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, away: Away = in_request) -> None:
+        self._away = away
         self._lines: dict[Hashable, _Line[T, R]] = {}
 
     async def __call__(self, work: Work[T, R], item: T, key: Hashable) -> R:
@@ -69,7 +75,7 @@ class Together(Generic[T, R]):
         line.is_working = True
         together = [line.waiting.popleft() for _ in range(min(len(line.waiting), MOST_TOGETHER))]
         mine.heard = asyncio.get_running_loop().create_future()
-        working = asyncio.ensure_future(in_request(work, [each.item for each in together]))
+        working = asyncio.ensure_future(self._away(work, [each.item for each in together]))
         working.add_done_callback(partial(self._tell, key, line, together))
         await asyncio.wait([working])
         return working.result()[together.index(mine)]

@@ -5,6 +5,7 @@ A claim raises `attempt`; every later write names it and changes nothing when an
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -149,8 +150,7 @@ def sweep_stalled() -> int:
         elif status == Message.Status.FAILED:
             ended.append((claim, events.ReplyFailed(**claim.state, text=text, error=WORKERS_LOST)))
     announce_replies(ended)
-    for conversation_id in sorted(claim.conversation_id for claim, _ in ended):
-        count_unread(conversation_id)
+    count_unread(Counter(claim.conversation_id for claim, _ in ended))
     record_lost(
         (claim, WORKERS_LOST if isinstance(body, events.ReplyFailed) else None) for claim, body in ended
     )

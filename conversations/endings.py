@@ -1,13 +1,13 @@
-"""Who else is told of a reply that has become whole, in the transaction of its final save.
+"""Who else is told of replies that have become whole, in the transaction of their final save.
 
 Upper code registers in its `AppConfig.ready()`. It may add rows and jobs of its own; what it raises undoes the save,
 which is then tried again.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-Told = Callable[[uuid.UUID], None]
+Told = Callable[[Sequence[uuid.UUID]], None]
 _told: list[Told] = []
 
 
@@ -16,6 +16,6 @@ def register_completed(told: Told) -> None:
         _told.append(told)
 
 
-def tell_completed(reply_id: uuid.UUID) -> None:
+def tell_completed(reply_ids: Sequence[uuid.UUID]) -> None:
     for told in _told:
-        told(reply_id)
+        told(reply_ids)

@@ -3,8 +3,7 @@
 import uuid
 from collections.abc import Iterable
 
-from chatcore import jobs
-from conversations.models import Message
+from chatcore import jobs, rows
 
 ANSWER = "conversations.answer"
 TITLE = "conversations.title"
@@ -21,8 +20,11 @@ def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
         jobs.defer_many(ANSWER, wanted)
 
 
-def enqueue_title(conversation_id: uuid.UUID) -> None:
-    jobs.defer(TITLE, conversation_id=str(conversation_id))
+def enqueue_titles(conversation_ids: Iterable[uuid.UUID]) -> None:
+    """For those of the conversations that have a draft title."""
+    drafts = rows.execute(_DRAFTS, {"conversations": list(conversation_ids)})
+    if drafts:
+        jobs.defer_many(TITLE, [{"conversation_id": str(conversation_id)} for (conversation_id,) in drafts])
 
 
 def enqueue_removal(file: str) -> None:
@@ -30,8 +32,17 @@ def enqueue_removal(file: str) -> None:
     jobs.defer(REMOVE_FILE, file=file)
 
 
-def wake_followers(reply_id: uuid.UUID) -> None:
-    """Replies queued below this one waited for its end: give each a job."""
-    waiting = Message.objects.filter(parent__parent=reply_id, status=Message.Status.QUEUED)
-    for follower_id in waiting.values_list("id", flat=True):
-        enqueue_answer(follower_id)
+def wake_followers(reply_ids: Iterable[uuid.UUID]) -> None:
+    """Replies queued below these waited for their end: give each a job."""
+    enqueue_answers(follower for (follower,) in rows.execute(_FOLLOWERS, {"replies": list(reply_ids)}))
+
+
+_DRAFTS = """
+select id from conversations_conversation where id = any(%(conversations)s::uuid[]) and title_source = 'draft'
+"""
+
+_FOLLOWERS = """
+select follower.id from conversations_message asked
+join conversations_message follower on follower.parent_id = asked.id and follower.status = 'queued'
+where asked.parent_id = any(%(replies)s::uuid[])
+"""

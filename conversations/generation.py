@@ -5,25 +5,17 @@ import contextlib
 import dataclasses
 import logging
 import time
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import transaction
-from django.db.models.functions import Now
 
 from chatcore.llm import routing
 from chatcore.llm.types import ProviderError
 from chatcore.offload import offload
-from chatcore.prepared import plans_kept
-from chatcore.realtime.catalogue import EventBody
-from conversations import events
-from conversations.actions.receipts import count_unread
-from conversations.claims import announce_replies, restart_reply
-from conversations.endings import tell_completed
-from conversations.enqueue import enqueue_title, wake_followers
-from conversations.ledger import record_reply, tokens_of
-from conversations.models import Conversation, Message
+from conversations.claims import restart_reply
+from conversations.finishing import Ending, Outcome, finish
+from conversations.ledger import tokens_of
+from conversations.models import Message
 from conversations.streams import ReplyStream
 from conversations.summaries import fitted_request
 
@@ -36,21 +28,6 @@ class Stopping(Exception):
 
 class Lost(Exception):
     """The reply is another worker's; nothing of it may be written here."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a reply ended."""
-
-    status: Message.Status
-    error: dict[str, Any] | None = None
-
-    DONE: ClassVar["Outcome"]
-    STOPPED: ClassVar["Outcome"]
-
-
-Outcome.DONE = Outcome(Message.Status.DONE)
-Outcome.STOPPED = Outcome(Message.Status.STOPPED)
 
 
 async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
@@ -73,7 +50,7 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
     stream.flush()
     stream.seconds = time.monotonic() - began
-    await _finish_surely(stream, outcome, route)
+    await _finish_surely(Ending(stream, outcome, route))
 
 
 async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[str, Any]]) -> None:
@@ -124,82 +101,18 @@ async def restart(stream: ReplyStream) -> None:
         raise Lost
 
 
-async def _finish_surely(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> None:
+async def _finish_surely(ending: Ending) -> None:
     """The final save waits for a database that is away: what was said is not lost while this worker lives."""
     pause = 0.25
     while True:
         try:
-            await offload(finish_reply, stream, outcome, route)
+            await finish(ending)
         except DatabaseError as error:
-            log.warning("reply %s cannot be saved yet (%s)", stream.claim.id, error)
+            log.warning("reply %s cannot be saved yet (%s)", ending.claim.id, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
         else:
             return
-
-
-@plans_kept()
-@transaction.atomic
-def finish_reply(stream: ReplyStream, outcome: Outcome, route: list[dict[str, Any]]) -> bool:
-    """The final, fenced save with its event; False if another worker owns the reply by now."""
-    claim = stream.claim
-    usage = _whole_usage(stream)
-    changed = Message.objects.filter(
-        id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING
-    ).update(
-        status=outcome.status,
-        text=stream.text,
-        reasoning=stream.reasoning,
-        error=outcome.error,
-        usage=usage,
-        route=route,
-        finish_reason=stream.finish_reason,
-        dropped=stream.dropped,
-        tool_calls=stream.calls.whole,
-        finished_at=Now(),
-        heartbeat_at=None,
-    )
-    if not changed:
-        return False
-    announce_replies([(claim, _ending(stream, outcome, usage))])
-    count_unread(claim.conversation_id)
-    wake_followers(claim.id)
-    if outcome.status == Message.Status.DONE:
-        drafts = Conversation.objects.filter(
-            id=claim.conversation_id, title_source=Conversation.TitleSource.DRAFT
-        )
-        if drafts.exists():
-            enqueue_title(claim.conversation_id)
-    record_reply(stream, outcome.status, (outcome.error or {}).get("code", ""), route)
-    if outcome.status == Message.Status.DONE:
-        tell_completed(claim.id)
-    return True
-
-
-def _whole_usage(stream: ReplyStream) -> dict[str, Any] | None:
-    """With what the parts before cost, where it was continued. One unknown part leaves the sum unknown."""
-    usage = dataclasses.asdict(stream.usage) if stream.usage else None
-    if not stream.claim.begun:
-        return usage
-    before = Message.objects.filter(id=stream.claim.id).values_list("usage", flat=True).first()
-    if usage is None or before is None:
-        return None
-    counts = {
-        name: count + before[name] if count is not None and before.get(name) is not None else None
-        for name, count in usage.items()
-        if name != "estimated"
-    }
-    return counts | {"estimated": usage["estimated"] or before.get("estimated", False)}
-
-
-def _ending(stream: ReplyStream, outcome: Outcome, usage: dict[str, Any] | None) -> EventBody:
-    whole = stream.claim.state | {"text": stream.text, "usage": usage}
-    if outcome.status == Message.Status.DONE:
-        ends = {"finish_reason": stream.finish_reason, "tool_calls": stream.calls.whole}
-        return events.ReplyCompleted(**whole, **ends)
-    if outcome.status == Message.Status.STOPPED:
-        return events.ReplyStopped(**whole)
-    return events.ReplyFailed(**whole, error=outcome.error)
 
 
 def _problem(code: str, detail: str, *, retryable: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from conversations.models import Conversation, Message
 
 if TYPE_CHECKING:
     from conversations.claims import Claim
-    from conversations.streams import ReplyStream
+    from conversations.finishing import Ending
 
 RUNNING = (Message.Status.QUEUED, Message.Status.STREAMING)
 
@@ -55,25 +55,32 @@ def _keep_concurrency(integrations: Iterable[Integration]) -> None:
             )
 
 
-def record_reply(stream: "ReplyStream", outcome: str, code: str, route: Sequence[Mapping[str, Any]]) -> None:
-    """In the transaction of the final save, behind its fence. Where nobody could be asked, nothing was called."""
-    claim = stream.claim
-    call = Call(
+def record_replies(endings: Iterable["Ending"]) -> None:
+    """In the transaction of the final saves, behind their fence. Where nobody could be asked, nothing was called."""
+    calls, unmade = [], []
+    for ending in endings:
+        call = _call(ending)
+        if call.outcome == Message.Status.FAILED and not call.was_made:
+            unmade.append(ending.claim.id)
+        else:
+            calls.append(call)
+    record(*calls, unmade=unmade)
+
+
+def _call(ending: "Ending") -> Call:
+    stream, claim = ending.stream, ending.claim
+    return Call(
         **asker_of(claim),
-        route=route,
+        route=ending.route,
         counts=stream.usage,
         estimates=Usage(
             stream.tokens_read, tokens.estimate(stream.written) + tokens.estimate(stream.reasoning)
         ),
         seconds=stream.seconds,
-        outcome=outcome,
-        code=code,
+        outcome=ending.outcome.status,
+        code=ending.code,
         unknown_attempts=claim.restarts,
     )
-    if outcome == Message.Status.FAILED and not call.was_made:
-        spending.release([claim.id])
-    else:
-        record(call)
 
 
 def record_lost(ended: Iterable[tuple["Claim", Mapping[str, Any] | None]]) -> None:

@@ -83,6 +83,13 @@ class Runner:
                 self.runs[claim.id] = run
                 run.task = asyncio.get_running_loop().create_task(self._run(run))
 
+    async def calm(self, patience: float) -> None:
+        """Wait until no reply here is still before its first word, at most for `patience` seconds."""
+        for _ in range(round(patience / TICK_SECONDS)):
+            if not any(run.stream.is_silent for run in self.runs.values()):
+                return
+            await asyncio.sleep(TICK_SECONDS)
+
     def receive(self, frame: Frame) -> None:
         """Frames of the stop group."""
         run = self.runs.get(uuid.UUID(frame.body["data"]["message"]))
@@ -90,7 +97,8 @@ class Runner:
             run.stop.set()
 
     async def _run(self, run: Run) -> None:
-        was_full = self.busy >= settings.REPLY_CONCURRENCY
+        most = settings.REPLY_CONCURRENCY
+        was_full = len(self.runs) >= most and self.busy >= most
         try:
             await run_reply(run.stream, run.stop)
         finally:

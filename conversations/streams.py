@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -12,6 +13,8 @@ from conversations.claims import Claim, Progress
 from conversations.events import Part, ReplyDelta, ReplyWaiting
 
 DELTA_MILLISECONDS = 40
+STREAMS_AT_ONCE = 50  # for each so many that grow at once, 40 ms more pass between two deltas of one
+MOST_DELTA_MILLISECONDS = 200
 WAITING_SECONDS = 2.0
 _NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -99,8 +102,8 @@ class PlaceInLine:
 class ReplyStream:
     """What the model has said so far under one claim, of about how many tokens it read, in how many seconds.
 
-    The first delta goes out at once, later ones at the ticks of a 40 ms clock that all replies share: what leaves
-    together costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
+    The first delta goes out at once, later ones at the ticks of a clock that all replies share: what leaves together
+    costs one round trip to Redis. U+0000 and lone surrogates, which Postgres cannot hold, are left out or
     replaced.
     """
 
@@ -140,6 +143,11 @@ class ReplyStream:
         return self.parts["reasoning"].whole
 
     @property
+    def is_silent(self) -> bool:
+        """Its model has been asked, or is about to be, and has said nothing yet."""
+        return not self.length and not self.line.position
+
+    @property
     def length(self) -> int:
         return self.parts["text"].length + self.parts["reasoning"].length
 
@@ -176,6 +184,7 @@ class ReplyStream:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+            _ticking.discard(self)
 
     def _grow(self, name: Part, text: str) -> None:
         text = text.translate(_NOT_STORABLE)
@@ -184,17 +193,23 @@ class ReplyStream:
         self.parts[name].append(text)
         if self._timer is None:
             self.flush()
-            self._timer = _at_next_tick(self._tick)
+            self._timer = self._at_next_tick()
 
     def _tick(self) -> None:
         self._timer = None
+        _ticking.discard(self)
         if any(part.sent < part.length for part in self.parts.values()):
             self.flush()
-            self._timer = _at_next_tick(self._tick)
+            self._timer = self._at_next_tick()
+
+    def _at_next_tick(self) -> asyncio.TimerHandle:
+        """In whole milliseconds, so that a tick is never its own next one."""
+        _ticking.add(self)
+        loop = asyncio.get_running_loop()
+        crowd = 1 + len(_ticking) // STREAMS_AT_ONCE
+        interval = min(DELTA_MILLISECONDS * crowd, MOST_DELTA_MILLISECONDS)
+        passed = round(loop.time() * 1000) // interval
+        return loop.call_at((passed + 1) * interval / 1000, self._tick)
 
 
-def _at_next_tick(call: Callable[[], None]) -> asyncio.TimerHandle:
-    """In whole milliseconds, so that a tick is never its own next one."""
-    loop = asyncio.get_running_loop()
-    passed = round(loop.time() * 1000) // DELTA_MILLISECONDS
-    return loop.call_at((passed + 1) * DELTA_MILLISECONDS / 1000, call)
+_ticking: "weakref.WeakSet[ReplyStream]" = weakref.WeakSet()

@@ -8,6 +8,8 @@ from conversations import attachments, runner
 from conversations.enqueue import ANSWER, REMOVE_FILE, TITLE
 from conversations.titling import write_title
 
+TITLE_PATIENCE_SECONDS = 2.0
+
 
 @app.task(name=ANSWER, queue="replies", retry=Retry())
 async def answer(reply_id: str) -> None:  # noqa: ARG001
@@ -19,6 +21,10 @@ async def answer(reply_id: str) -> None:  # noqa: ARG001
 
 @app.task(name=TITLE, queue="background", retry=Retry())
 async def title(conversation_id: str) -> None:
+    """Nobody waits for a title as for an answer: it lets replies that begin go first."""
+    current = runner.current()
+    if current is not None:
+        await current.calm(TITLE_PATIENCE_SECONDS)
     await write_title(uuid.UUID(conversation_id))
 
 

@@ -14,7 +14,7 @@ class ExternalConfig(AppConfig):
         from external.authenticators.identifying import identify, renew
         from external.provenance import came_from_outside
         from external.schedules.service import ScheduleClock
-        from external.sources.returning import queue_reply
+        from external.sources.returning import queue_replies
         from external.threads import thread_of
         from external.webhooks import tasks  # noqa: F401 (its jobs register themselves)
         from external.webhooks.service import WebhookSender
@@ -24,4 +24,4 @@ class ExternalConfig(AppConfig):
         register_outside(came_from_outside)
         register_service(ScheduleClock)
         register_service(WebhookSender)
-        register_completed(queue_reply)
+        register_completed(queue_replies)

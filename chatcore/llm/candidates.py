@@ -5,20 +5,24 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from statistics import median
 from typing import Any
 
 from django.db.models import Count
 from django.db.models.functions import Now
 
+from chatcore.errors import ChatcoreError
 from chatcore.llm import breakers
 from chatcore.llm.contents import suited
 from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import ModelRequest
+from chatcore.offload import offload
 from chatcore.prepared import plans_kept
 from chatcore.security.fields import Unreadable
+from chatcore.together import Together
 
 EXPLORATION = 0.05  # of the requests measure what is not the fastest
 READ_SHARE = 3  # tokens read for each one written, where prices are compared
@@ -60,9 +64,23 @@ class Candidate:
         return replace(suitable, model=self.upstream_name, params=params)
 
 
-@plans_kept()
 def candidates(model_id: uuid.UUID) -> list[Candidate]:
     """The deployments to try, in order: the model's own, then those of each of its fallbacks."""
+    return _orders(model_id, 1)[0]
+
+
+async def found(model_id: uuid.UUID) -> list[Candidate]:
+    """`candidates`, read once for all requests that ask for them at this moment."""
+    return await _together(partial(_for_each, model_id), None, model_id)
+
+
+def _for_each(model_id: uuid.UUID, asking: Sequence[None]) -> Sequence[list[Candidate] | ChatcoreError]:
+    return _orders(model_id, len(asking))
+
+
+@plans_kept()
+def _orders(model_id: uuid.UUID, requests: int) -> list[list[Candidate]]:
+    """An order for each of them, as if one had asked after the other."""
     links = Fallback.objects.filter(model=model_id).order_by("position", "pk")
     order = [model_id, *links.values_list("to_id", flat=True)]
     usable = Deployment.objects.usable().filter(model__in=order).select_related("health").annotate(now=Now())
@@ -71,13 +89,29 @@ def candidates(model_id: uuid.UUID) -> list[Candidate]:
     except Unreadable:
         deployments = list(usable.defer("provider__credential"))
     liking = _likings(deployments)
-    # Shares one priority by weight: the largest of n draws u^(1/w) falls on each with probability w / Σw.
-    drawn = {each.pk: random.random() ** (1 / each.weight) for each in deployments}  # noqa: S311
-    deployments.sort(
-        key=lambda each: (order.index(each.model_id), each.priority, *liking[each.pk], -drawn[each.pk])
-    )
-    return [_candidate(deployment) for deployment in deployments]
+    ready = {each.pk: _candidate(each) for each in deployments}
+    orders = []
+    for _ in range(requests):
+        ordered = _ordered(deployments, order, liking)
+        orders.append([ready[each.pk] for each in ordered])
+        if ordered and ordered[0].model.strategy == Strategy.LEAST_BUSY:
+            is_measured, running = liking[ordered[0].pk]
+            liking[ordered[0].pk] = (is_measured, running + 1)
+    return orders
 
+
+def _ordered(
+    deployments: Sequence[Deployment], order: Sequence[uuid.UUID], liking: "Mapping[uuid.UUID, Liking]"
+) -> list[Deployment]:
+    """Shares one priority by weight: the largest of n draws u^(1/w) falls on each with probability w / Σw."""
+    drawn = {each.pk: random.random() ** (1 / each.weight) for each in deployments}  # noqa: S311
+    return sorted(
+        deployments,
+        key=lambda each: (order.index(each.model_id), each.priority, *liking[each.pk], -drawn[each.pk]),
+    )
+
+
+_together: Together[None, list[Candidate]] = Together(offload)
 
 Liking = tuple[bool, float]
 Rule = Callable[[Sequence[Deployment]], Mapping[uuid.UUID, Liking]]

@@ -15,10 +15,10 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from chatcore.llm import breakers, instances, latencies, line
+from chatcore.llm import breakers, candidates, instances, latencies, line
 from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens
 from chatcore.llm.breakers import ASKERS_OWN
-from chatcore.llm.candidates import Candidate, candidates
+from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import told
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.line import OnWait
@@ -116,7 +116,7 @@ class Route:
             full: list[Candidate] = []
             shut: list[Candidate] = []
             read_at = time.monotonic()
-            for candidate in await offload(candidates, self._model_id):
+            for candidate in await candidates.found(self._model_id):
                 if candidate.deployment_id in self._tried:
                     continue
                 entered = await self._enter(candidate, is_fresh=time.monotonic() - read_at < FRESH_SECONDS)

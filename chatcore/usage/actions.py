@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from chatcore import rows
 from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, NotFound
@@ -19,7 +20,7 @@ from chatcore.llm.types import Usage as Counts
 from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending
 from chatcore.usage.models import Budget, Usage
-from chatcore.usage.surroundings import Surroundings, look_around
+from chatcore.usage.surroundings import Centre, Surroundings, look_around
 
 UNKNOWN = Counts()
 MOST_TOKENS = 2**31 - 1
@@ -73,22 +74,22 @@ def record(*calls: Call, unmade: Iterable[uuid.UUID] = ()) -> list[Usage]:
     Also gives back what was set aside for replies that were not made. Call it once in a transaction, and last.
     """
     with transaction.atomic(savepoint=False):
-        around = [_around(call) for call in calls]
-        rows = [_row(call, found) for call, found in zip(calls, around, strict=True)]
+        around = look_around(map(_centre, calls)) if calls else []
+        written = [_row(call, found) for call, found in zip(calls, around, strict=True)]
         ended = set(unmade)
-        for row, found in zip(rows, around, strict=True):
+        for row, found in zip(written, around, strict=True):
             if row.message and found.is_reserved:
                 ended.add(row.message)
         if ended or any(found.is_budgeted for found in around):
-            spending.settle(rows, ended)
+            spending.settle(written, ended)
         else:
-            Usage.objects.bulk_create(rows)
-    return rows
+            rows.insert(written)
+    return written
 
 
-def _around(call: Call) -> Surroundings:
+def _centre(call: Call) -> Centre:
     answered = call.answered or {}
-    return look_around(
+    return Centre(
         workspace=call.workspace,
         user=call.user,
         integration=call.integration,
@@ -101,7 +102,8 @@ def _around(call: Call) -> Surroundings:
 def _row(call: Call, around: Surroundings) -> Usage:
     answered = call.answered or {}
     counts, price = _counted(call), around.price
-    return Usage(
+    return rows.new(
+        Usage,
         workspace_id=call.workspace,
         **around.ids,
         agent_run=call.agent_run,

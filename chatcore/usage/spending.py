@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from chatcore.llm.models import Model
 from chatcore.llm.types import Usage as Counts
-from chatcore.rows import execute
+from chatcore.rows import execute, insert
 from chatcore.usage import periods
 from chatcore.usage.counters import Amounts, Counter, add, charge, ensure
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
@@ -127,7 +127,7 @@ def settle(rows: Sequence[Usage], ended: Iterable[uuid.UUID]) -> None:
                 charged[budget.pk, periods.start_of(budget.period, row.created_at)] += amount
     freed = take_back(ended)
     ensure(charged)
-    Usage.objects.bulk_create(rows)
+    insert(rows)
     for counter in sorted(charged.keys() | freed.keys()):
         add(counter, spent=charged.get(counter, Decimal()), reserved=-freed.get(counter, Decimal()))
 

@@ -2,11 +2,11 @@
 
 import json
 import uuid
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
+from chatcore import rows
 from chatcore.usage.prices import Price, price_of
 
 
@@ -30,26 +30,26 @@ class Surroundings:
         return {name: getattr(self, name) for name in names}
 
 
-def look_around(
-    *,
-    workspace: uuid.UUID,
-    user: uuid.UUID | None,
-    integration: uuid.UUID | None,
-    model: uuid.UUID | None,
-    deployment: uuid.UUID | None,
-    message: uuid.UUID | None,
-) -> Surroundings:
-    values = {
-        "workspace": workspace,
-        "user": user,
-        "integration": integration,
-        "model": model,
-        "deployment": deployment,
-        "message": message,
-    }
-    with connection.cursor() as sql:
-        sql.execute(_LOOK, values)
-        user, integration, model, deployment, *offer, budgeted, reserved = sql.fetchone()
+@dataclass(frozen=True)
+class Centre:
+    """What a call names; any of it may have been deleted meanwhile."""
+
+    workspace: uuid.UUID
+    user: uuid.UUID | None
+    integration: uuid.UUID | None
+    model: uuid.UUID | None
+    deployment: uuid.UUID | None
+    message: uuid.UUID | None
+
+
+def look_around(centres: Iterable[Centre]) -> list[Surroundings]:
+    """The surroundings of each, in order."""
+    asked = [vars(centre) | {"place": place} for place, centre in enumerate(centres)]
+    return [_surroundings(row) for row in rows.execute(_LOOK, {"asked": rows.json_text(asked)})]
+
+
+def _surroundings(row: Sequence[Any]) -> Surroundings:
+    user, integration, model, deployment, *offer, budgeted, reserved = row
     prices, kind, base_url, options, name = offer
     known = deployment is not None
     price = price_of(_read(prices), kind, base_url, _read(options) or {}, name) if known else None
@@ -62,14 +62,17 @@ def _read(text: Any) -> Any:
 
 
 _LOOK = """
-select (select id from accounts_user where id = %(user)s),
-    (select id from accounts_integration where id = %(integration)s),
-    (select id from llm_model where id = %(model)s),
+select (select id from accounts_user where id = asked."user"),
+    (select id from accounts_integration where id = asked.integration),
+    (select id from llm_model where id = asked.model),
     d.id, coalesce(d.prices, m.prices), p.kind, p.base_url, p.options, d.upstream_name,
-    exists(select from usage_budget where workspace_id = %(workspace)s and enabled),
-    exists(select from usage_reservation where message = %(message)s)
-from (values (1)) as one
-left join llm_deployment d on d.id = %(deployment)s
+    exists(select from usage_budget where workspace_id = asked.workspace and enabled),
+    exists(select from usage_reservation where message = asked.message)
+from json_to_recordset(%(asked)s::json) as asked(
+    place int, workspace uuid, "user" uuid, integration uuid, model uuid, deployment uuid, message uuid
+)
+left join llm_deployment d on d.id = asked.deployment
 left join llm_model m on m.id = d.model_id
 left join llm_provider p on p.id = d.provider_id
+order by asked.place
 """

@@ -1,7 +1,7 @@
 """How far messages have come with those they are for, and what each reader has not read yet."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -123,9 +123,11 @@ def recount_unread(conversation_id: uuid.UUID) -> None:
         sql.execute(_RECOUNT, {"conversation": conversation_id})
 
 
-def count_unread(conversation_id: uuid.UUID) -> None:
-    """One message more that no member has read. In the order of rows, so that two cannot deadlock."""
-    rows.execute(_COUNT, {"conversation": conversation_id})
+def count_unread(said: Mapping[uuid.UUID, int]) -> None:
+    """So many messages more in each conversation that no member has read. In the order of rows, so that two cannot
+    deadlock.
+    """
+    rows.execute(_COUNT, {"conversations": list(said), "numbers": list(said.values())})
 
 
 def note_posted(posted: Sequence[tuple[uuid.UUID, uuid.UUID | None]], posted_at: datetime) -> None:
@@ -228,10 +230,11 @@ where id in (
 """
 
 _COUNT = """
-update conversations_member set unread = unread + 1
-where id in (
+update conversations_member member set unread = member.unread + said.number
+from unnest(%(conversations)s::uuid[], %(numbers)s::int[]) as said(conversation_id, number)
+where member.conversation_id = said.conversation_id and member.id in (
     select id from conversations_member
-    where conversation_id = %(conversation)s order by id for no key update
+    where conversation_id = any(%(conversations)s::uuid[]) order by id for no key update
 )
 """
 

@@ -64,7 +64,7 @@ def stop_reply(principal: Principal, reply_id: uuid.UUID) -> Message:
         reply.finished_at = Now()
         body = events.ReplyStopped(**events.reply_state(reply), text=reply.text)
         announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
-        wake_followers(reply.id)
+        wake_followers([reply.id])
     reply.save(update_fields=["stop_requested_at", "status", "finished_at"])
     if not reply.is_running:
         spending.release([reply.id])

@@ -1,8 +1,9 @@
 """Replies on their way back to the vendor by whom the question came: queued with their final save, sent by a job."""
 
+import json
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,13 +11,12 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from chatcore import jobs
+from chatcore import jobs, rows
 from chatcore.errors import ChatcoreError
 from chatcore.offload import offload
-from conversations.models import Message
 from external.adapters.adapter import Adapter, NotSent
 from external.adapters.registry import adapters
-from external.models import Arrival, ReplyPart
+from external.models import ReplyPart
 from external.sources.opening import adapter_of
 
 log = logging.getLogger(__name__)
@@ -27,22 +27,19 @@ WAITS = (2, 10, 60, 300, 1_800, 3_600)  # seconds before each further attempt
 LONGEST_WAIT = 3_600
 
 
-def queue_reply(reply_id: uuid.UUID) -> None:
-    """In the transaction in which the reply becomes whole: its parts, if its question came through a source."""
-    at_work = Arrival.objects.filter(source__enabled=True, source__integration__enabled=True)
-    arrivals = at_work.select_related("source").defer("source__sealed")
-    arrival = arrivals.filter(message__children=reply_id).first()
-    if arrival is None or not arrival.address:
-        return
-    known = adapters().get(arrival.source.adapter)
-    text = Message.objects.values_list("text", flat=True).get(id=reply_id).strip()
-    if known is None or not known.REPLY_LENGTH or not text:
-        return
-    ReplyPart.objects.bulk_create(
-        ReplyPart(source=arrival.source, message_id=reply_id, part=number, text=part, address=arrival.address)
-        for number, part in enumerate(parts_of(text, known.REPLY_LENGTH))
-    )
-    jobs.defer(RETURN, reply_id=str(reply_id))
+def queue_replies(reply_ids: Sequence[uuid.UUID]) -> None:
+    """In the transaction in which they become whole: the parts of those whose questions came through a source."""
+    for reply_id, text, source_id, adapter, address in rows.execute(_ANSWERS, {"replies": list(reply_ids)}):
+        known = adapters().get(adapter)
+        if known is None or not known.REPLY_LENGTH or not text.strip():
+            continue
+        ReplyPart.objects.bulk_create(
+            ReplyPart(
+                source_id=source_id, message_id=reply_id, part=number, text=part, address=json.loads(address)
+            )
+            for number, part in enumerate(parts_of(text.strip(), known.REPLY_LENGTH))
+        )
+        jobs.defer(RETURN, reply_id=str(reply_id))
 
 
 def parts_of(text: str, longest: int) -> Iterator[str]:
@@ -128,3 +125,13 @@ def again(reply_id: uuid.UUID, seconds: int) -> None:
 
 def _fenced(part: ReplyPart) -> QuerySet[ReplyPart]:
     return ReplyPart.objects.filter(id=part.id, attempts=part.attempts, status="queued")
+
+
+_ANSWERS = """
+select reply.id, reply.text, arrival.source_id, source.adapter, arrival.address::text
+from conversations_message reply
+join external_arrival arrival on arrival.message_id = reply.parent_id and arrival.address <> '{}'
+join external_source source on source.id = arrival.source_id and source.enabled
+join accounts_integration integration on integration.id = source.integration_id and integration.enabled
+where reply.id = any(%(replies)s::uuid[])
+"""

@@ -13,7 +13,8 @@ from conversations import actions
 from conversations.claims import claim_replies
 from conversations.context import read_context
 from conversations.errors import AlreadyFinished, NothingSaid, StillRunning
-from conversations.generation import Outcome, finish_reply, restart
+from conversations.finishing import Outcome, finish_reply
+from conversations.generation import restart
 from conversations.models import Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream

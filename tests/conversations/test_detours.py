@@ -18,7 +18,8 @@ from chatcore.offload import offload
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Progress, claim_replies, restart_reply, save_progress, sweep_stalled
-from conversations.generation import Outcome, finish_reply, restart
+from conversations.finishing import Outcome, finish_reply
+from conversations.generation import restart
 from conversations.models import Message
 from conversations.resources import MessageResource
 from conversations.runner import Runner

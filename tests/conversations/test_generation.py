@@ -13,8 +13,8 @@ from chatcore.offload import offload
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
+from conversations.finishing import Outcome, finish_reply
 from conversations.follow import ReplyWatch
-from conversations.generation import Outcome, finish_reply
 from conversations.models import Conversation, Message
 from conversations.resources import MessageResource
 from conversations.runner import Runner

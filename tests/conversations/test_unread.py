@@ -50,7 +50,7 @@ def test_a_reply_that_is_made_anew_counts_once_and_has_been_read_by_nobody(was_r
     owner = make_principal()
     conversation = make_conversation(owner, "Question")
     reply = make_reply(owner, conversation, status="failed")
-    count_unread(conversation.id)
+    count_unread({conversation.id: 1})
     if was_read:
         read(owner, reply)
         assert unread(conversation) == 0
@@ -58,7 +58,7 @@ def test_a_reply_that_is_made_anew_counts_once_and_has_been_read_by_nobody(was_r
     assert unread(conversation) == 0
     assert not Receipt.objects.filter(message=reply).exists()
     Message.objects.filter(id=reply.id).update(status="done")
-    count_unread(conversation.id)
+    count_unread({conversation.id: 1})
     assert unread(conversation) == 1
     read(owner, reply)
     assert unread(conversation) == 0

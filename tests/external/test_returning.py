@@ -15,7 +15,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.offload import offload
 from conversations.actions import delete_message, post_message
 from conversations.claims import claim_replies
-from conversations.generation import Outcome, finish_reply
+from conversations.finishing import Outcome, finish_reply
 from conversations.models import Message, Receipt
 from conversations.streams import ReplyStream
 from external.adapters.adapter import NotSent

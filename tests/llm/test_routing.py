@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from chatcore.llm import instances, routing
+from chatcore.llm import candidates, instances, routing
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
 from chatcore.llm.routing import Attempt
@@ -200,7 +200,7 @@ def test_deployments_of_one_priority_are_drawn_by_their_weight() -> None:
     for name, weight in (("heavy", 9), ("light", 1)):
         make_deployment(model, make_provider(name=name), weight=weight)
     make_deployment(model, make_provider(name="reserve"), priority=1, weight=1000)
-    orders = Counter(tuple(each.provider for each in routing.candidates(model.pk)) for _ in range(300))
+    orders = Counter(tuple(each.provider for each in candidates.candidates(model.pk)) for _ in range(300))
     assert set(orders) == {("heavy", "light", "reserve"), ("light", "heavy", "reserve")}
     # 270 are expected; fewer than 230 or none of the other have odds of less than one in a million.
     assert orders["heavy", "light", "reserve"] > 230

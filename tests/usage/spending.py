@@ -9,7 +9,7 @@ from chatcore.llm.types import Usage as Counts
 from chatcore.usage.models import Budget, Spending
 from conversations import actions
 from conversations.claims import Claim
-from conversations.generation import Outcome, finish_reply
+from conversations.finishing import Outcome, finish_reply
 from conversations.models import Conversation, Message
 from conversations.streams import ReplyStream
 from tests.factories import make_model

@@ -15,7 +15,7 @@ from chatcore.usage.models import Budget, Reservation, Spending
 from chatcore.usage.tasks import recount_current, sweep_reservations
 from conversations import actions
 from conversations.claims import claim_replies
-from conversations.generation import Outcome
+from conversations.finishing import Outcome
 from conversations.models import Conversation, Message
 from tests.factories import make_key_principal, make_model, make_principal
 from tests.usage.factories import make_budget, make_priced, make_usage

@@ -17,7 +17,7 @@ from chatcore.offload import offload
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import claim_replies, sweep_stalled
-from conversations.generation import Outcome, finish_reply
+from conversations.finishing import Outcome, finish_reply
 from conversations.models import Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream

@@ -13,20 +13,14 @@ from chatcore.llm.models import Deployment
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import tokens
 from chatcore.usage.prices import Price, price_of_model, read_prices
-from chatcore.usage.surroundings import look_around
+from chatcore.usage.surroundings import Centre, look_around
 from tests.llm.factories import make_deployment, make_model, make_provider
 
 
 def price_of_answer(deployment: Deployment) -> Price | None:
     """As the ledger finds it when a call has ended."""
-    return look_around(
-        workspace=uuid.uuid4(),
-        user=None,
-        integration=None,
-        model=None,
-        deployment=deployment.pk,
-        message=None,
-    ).price
+    (found,) = look_around([Centre(uuid.uuid4(), None, None, None, deployment.pk, None)])
+    return found.price
 
 
 PRICE = Price("USD", Decimal(2), Decimal(10), Decimal("0.5"), Decimal("2.5"))

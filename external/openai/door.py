@@ -27,7 +27,7 @@ from chatcore.realtime.plain_asgi import (
 from chatcore.security import limits
 from external.openai import errors
 from external.openai.answers import DONE, KEEP_ALIVE, Answer, event
-from external.openai.completions import place_request
+from external.openai.completions import placed
 from external.openai.listing import list_models, read_model
 from external.openai.requests import MOST_BYTES, ChatRequest, read_request
 from external.openai.sources import Failed, Restarted, Source
@@ -99,7 +99,7 @@ class _Call:
         if request.store is False:
             return await open_unstored(principal, request)
         header = dict(self.scope["headers"]).get(CONVERSATION.encode(), b"").decode("latin-1").strip()
-        return await Stored.open(await offload(place_request, principal, request, header))
+        return await Stored.open(await placed(principal, request, header))
 
     async def _whole(self, source: Source, answer: Answer) -> None:
         try:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from chatcore import rows
 from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Model
 from conversations.actions.access import find_model
 from conversations.actions.posting import Posting, write
 from conversations.actions.replies import new_reply
@@ -58,7 +60,6 @@ class Dialogue:
     of the principal's that wait for a message, by its place in `spoken`.
     """
 
-    principal: Principal
     conversation: Conversation
     spoken: Sequence[Spoken]
     parent: uuid.UUID | None
@@ -69,18 +70,20 @@ class Dialogue:
 
 
 @transaction.atomic
-def post_dialogues(dialogues: Sequence[Dialogue]) -> list[Message]:
+def post_dialogues(principal: Principal, dialogues: Sequence[Dialogue]) -> list[Message]:
     """Add them in a few statements, however many they are; each in a conversation of its own. Returns the replies."""
     started = [each.conversation for each in dialogues if each.conversation._state.adding]
-    postings = [_postings(each) for each in dialogues]
+    find = cache(partial(find_model, principal))
+    postings = [
+        _postings(principal, each, find(each.model, otherwise=each.conversation.model_id))
+        for each in dialogues
+    ]
     write([*chain.from_iterable(postings)], started=started)
     return [each[-1].replies[0] for each in postings]
 
 
-def _postings(dialogue: Dialogue) -> list[Posting]:
-    principal, conversation = dialogue.principal, dialogue.conversation
-    responder = find_model(principal, dialogue.model, otherwise=conversation.model_id)
-    messages = _messages(dialogue)
+def _postings(principal: Principal, dialogue: Dialogue, responder: Model) -> list[Posting]:
+    conversation, messages = dialogue.conversation, _messages(principal, dialogue)
     reply = new_reply(principal, messages[-1], responder, dialogue.params, dialogue.reply_id)
     files = {
         place: _attached(principal, messages[place], ids)
@@ -99,7 +102,7 @@ def _attached(principal: Principal, message: Message, ids: Sequence[uuid.UUID]) 
     return attachments_of(message)
 
 
-def _messages(dialogue: Dialogue) -> list[Message]:
+def _messages(principal: Principal, dialogue: Dialogue) -> list[Message]:
     messages, parent = [], dialogue.parent
     for left, one in zip(range(len(dialogue.spoken), 0, -1), dialogue.spoken, strict=True):
         # It sorts before the reply, whose id was made first.
@@ -112,8 +115,8 @@ def _messages(dialogue: Dialogue) -> list[Message]:
                 conversation=dialogue.conversation,
                 parent_id=parent,
                 author=AUTHORS[one.role],
-                user=dialogue.principal.user,
-                integration=dialogue.principal.integration,
+                user=principal.user,
+                integration=principal.integration,
                 text=one.text,
                 tool_calls=one.calls,
                 tool_call=one.call,

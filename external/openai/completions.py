@@ -117,14 +117,16 @@ _together: Together[_Question, Exception | None] = Together(offload)
 @plans_kept()
 @transaction.atomic
 def _store(questions: Sequence[_Question]) -> None:
-    replies = actions.post_dialogues([_dialogue(question) for question in questions])
+    """Those of one asker."""
+    principal = questions[0].asking.principal
+    replies = actions.post_dialogues(principal, [_dialogue(question) for question in questions])
     rows.insert(
         [
             rows.new(
                 Completion,
-                workspace=question.asking.principal.workspace,
+                workspace=principal.workspace,
                 reply=reply,
-                asker=question.asking.principal.author,
+                asker=principal.author,
                 thread=question.asking.thread,
                 digest=digest(*instructions(question.asking.dialogue)),
             )
@@ -137,7 +139,6 @@ def _dialogue(question: _Question) -> actions.Dialogue:
     asking = question.asking
     system, _ = instructions(asking.dialogue)
     return actions.Dialogue(
-        asking.principal,
         _conversation(asking.principal, asking.place, system),
         asking.place.new,
         asking.place.parent,

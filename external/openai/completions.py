@@ -10,11 +10,13 @@ from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.prepared import plans_kept
+from chatcore.texts import checked_text
 from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
 from conversations.actions.conversations import new_conversation
 from conversations.models import Conversation, Message
+from external.items import MAX_THREAD
 from external.models import Completion
 from external.openai.dialogue import digest, instructions
 from external.openai.files import Sent
@@ -41,7 +43,8 @@ def place_request(principal: Principal, request: ChatRequest, header: str) -> As
     """`header` names the conversation, else `metadata.conversation` does, else `user`: by its id, or by any name."""
     named = header or str((request.metadata or {}).get("conversation") or "") or request.user or ""
     identifier = _identifier(named)
-    thread = "" if identifier or named == NEW else named[:200]
+    name = "" if identifier or named == NEW else named
+    thread = checked_text(name, "/metadata/conversation", limit=MAX_THREAD, required=False)
     dialogue, sent = request.dialogue()
     if not instructions(dialogue)[1] or dialogue[-1].role == "assistant":
         detail = "The last message must be somebody's to whom the model replies."

@@ -119,6 +119,7 @@ async def test_a_conversation_of_others_cannot_be_followed(one: Chatcore) -> Non
         ('{"type": "subscribe", "data": {}}', "conversation: must be given"),
         ("[" * 9_000, "A frame is one JSON object"),
     ],
+    ids=range(5),
 )
 async def test_a_frame_that_makes_no_sense_gets_a_problem_and_the_connection_lives(
     one: Chatcore, frame: str, said: str

@@ -24,7 +24,7 @@ from external.identities.handles import checked_channel, normalised
 from external.models.identities import Identity
 from external.models.policies import STRATEGIES
 from external.selectors import (
-    TOKEN_REFUSED,
+    UNPROVEN_USER,
     IdentitySelector,
     Selectors,
     StrategyDisabled,
@@ -142,7 +142,7 @@ def _named(question: _Question) -> Iterator[tuple[str, _Found]]:
 def _of_token(question: _Question, token: str) -> _Found:
     found = user_of_token(token)
     if found is None or not found[0].is_active:
-        raise Unauthenticated(TOKEN_REFUSED)
+        raise Unauthenticated(UNPROVEN_USER)
     if question.own and question.own.user == found[0] and "jwt" in question.enabled:
         return question.own
     question.require("jwt", "jwt")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chatcore.errors import FieldProblem, Forbidden, Invalid
 
-TOKEN_REFUSED = "The user's token in Chatcore-User-Token does not hold."
+UNPROVEN_USER = "The user's token in Chatcore-User-Token does not hold."
 
 
 class UserConflict(Invalid):

@@ -98,7 +98,9 @@ def document() -> dict[str, Any]:
     components = whole["components"]
     components["schemas"] |= half["components"]["schemas"] | {"Problem": codes.enumerated(PROBLEM)}
     components["securitySchemes"] = SECURITY_SCHEMES
-    components["responses"] = {kind.__name__: _refusal(kind) for kind in (*BY_STATUS.values(), ProviderFailed)}
+    components["responses"] = {
+        kind.__name__: _refusal(kind) for kind in (*BY_STATUS.values(), ProviderFailed)
+    }
     whole["info"] = {"title": "Chatcore", "version": "1", "description": DESCRIPTION}
     whole["servers"] = [{"url": "/", "description": "This server"}]
     whole["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]

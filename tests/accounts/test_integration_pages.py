@@ -152,7 +152,7 @@ def test_a_key_is_made_shown_once_with_a_command_rotated_and_revoked(owner: Prin
     ],
 )
 def test_the_command_shown_with_a_key_is_one_that_it_may_run(
-    owner: Principal, settings: Any, grants: str, acts: bool, bound: dict[str, Any], path: str
+    owner: Principal, grants: str, acts: bool, bound: dict[str, Any], path: str
 ) -> None:
     made = integration_of(owner, *grants.split())
     acting = made.acts_as if acts else None
@@ -162,7 +162,7 @@ def test_the_command_shown_with_a_key_is_one_that_it_may_run(
     assert bool(command) == bool(path)
     if not command:
         return
-    assert command[1] == settings.PUBLIC_URL + path
+    assert command[1].endswith(path)
     headers = {"Authorization": f"Bearer {shown_key(page)}"}
     body = json.loads(command[command.index("-d") + 1]) if "-d" in command else None
     answer = (

@@ -99,7 +99,9 @@ def test_one_is_added_shown_edited_switched_and_removed(owner: Principal, name: 
 
 def test_settings_are_shown_as_they_were_given(owner: Principal) -> None:
     source = ROWS["source"](owner)
-    Source.objects.filter(pk=source.pk).update(settings={"account_sid": ACCOUNT, "map": {"each": "$.alerts[*]"}})
+    Source.objects.filter(pk=source.pk).update(
+        settings={"account_sid": ACCOUNT, "map": {"each": "$.alerts[*]"}}
+    )
     page = unescape(text(signed_in(owner).get(reverse("source", args=[source.pk]))))
     assert "<dt>Account SID</dt>" in page
     assert '"each": "$.alerts[*]"' in page

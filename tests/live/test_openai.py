@@ -480,7 +480,11 @@ def test_the_guide_s_program_runs(one: Chatcore) -> None:
     )
     environment = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_KEY": one.key, "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-c", program.replace('"demo"', '"echo"')], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program.replace('"demo"', '"echo"')],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("You said: What is new?\nYou said: And then?")

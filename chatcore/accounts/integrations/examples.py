@@ -8,11 +8,8 @@ from chatcore.accounts.principals import Principal
 _JSON = "-H 'Content-Type: application/json' -d"
 _MESSAGE = f"""/api/v1/intake/messages \\\n  {_JSON} '{{"content": "First words", "respond": "none"}}'"""
 _CONVERSATION = f"""/api/v1/conversations/ \\\n  {_JSON} '{{"title": "First words"}}'"""
-_BOUND = (
-    "conversations",
-    "threads",
-    "metadata_schema",
-)  # constraints that an example cannot know its way around
+# Constraints that an example cannot know its way around.
+_BOUND = ("conversations", "threads", "metadata_schema")
 # What is asked, and the grants that open it.
 _TRIES = (
     (_MESSAGE, ("messages:write", "conversations:write")),

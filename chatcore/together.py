@@ -5,9 +5,11 @@ what an asker is told was always found out after it asked.
 """
 
 import asyncio
+import enum
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -20,12 +22,18 @@ R = TypeVar("R")
 MOST_TOGETHER = 50
 
 
+class _Turn(Enum):
+    """Not to be taken for anything that may come of an item."""
+
+    YOURS = enum.auto()
+
+
 @dataclass(eq=False)
 class _Waiting(Generic[T, R]):
-    """`heard` is what came of the item; None: it is its turn to work."""
+    """`heard` is what came of the item, or that it is its turn to work."""
 
     item: T
-    heard: "asyncio.Future[R | ChatcoreError | None]" = field(
+    heard: "asyncio.Future[R | ChatcoreError | _Turn]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -61,12 +69,23 @@ class Together(Generic[T, R]):
         line = self._lines.setdefault(key, _Line())
         mine: _Waiting[T, R] = _Waiting(item)
         line.waiting.append(mine)
-        outcome = await mine.heard if line.is_working else None
-        if outcome is None:
+        outcome = await self._heard(key, line, mine) if line.is_working else _Turn.YOURS
+        if outcome is _Turn.YOURS:
             outcome = await self._work(work, key, line, mine)
         if isinstance(outcome, ChatcoreError):
             raise outcome
         return outcome
+
+    async def _heard(
+        self, key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]
+    ) -> R | ChatcoreError | _Turn:
+        try:
+            return await mine.heard
+        except asyncio.CancelledError:
+            if not mine.heard.cancelled() and mine.heard.done() and mine.heard.result() is _Turn.YOURS:
+                line.waiting.remove(mine)
+                self._pass_on(key, line)  # its client has gone at the very moment of its turn
+            raise
 
     async def _work(
         self, work: Work[T, R], key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]
@@ -96,11 +115,14 @@ class Together(Generic[T, R]):
                 each.heard.exception()  # whoever works is told by its own task
             else:
                 each.heard.set_result(working.result()[place])
+        self._pass_on(key, line)
+
+    def _pass_on(self, key: Hashable, line: _Line[T, R]) -> None:
         line.is_working = False
         while line.waiting and line.waiting[0].heard.done():
             line.waiting.popleft()  # its client has gone before it was anybody's turn
         if line.waiting:
             line.is_working = True
-            line.waiting[0].heard.set_result(None)
+            line.waiting[0].heard.set_result(_Turn.YOURS)
         else:
             self._lines.pop(key, None)

@@ -5,19 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import prefetch_related_objects
-
+from chatcore.errors import ChatcoreError
 from chatcore.llm.contents import image_tokens
 from chatcore.llm.continuing import continuing
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, Turn
-from chatcore.prepared import Prepared, plans_kept
+from chatcore.offload import offload
 from conversations import outside
+from conversations.branches import Branch, branch_of, read_branches
 from conversations.claims import Claim
-from conversations.models import Attachment, Conversation, Message, Summary
+from conversations.models import Message, Summary
 from conversations.turns import Reader
 
-MESSAGES_READ = 1_000
 TOKENS_ASSUMED = 32_000
 # A token is three characters or more in every language we measured: a bound, not an estimate.
 CHARACTERS_PER_TOKEN = 3
@@ -88,42 +87,45 @@ class Context:
         return self.said[len(self.said) - count :]
 
 
-_with_its_conversation: Prepared[Message] = Prepared(
-    lambda reply_id: Message.objects.select_related("conversation", "model").filter(id=reply_id), uuid.UUID
-)
+async def context_of(claim: Claim) -> Context:
+    """Raises what `branch_of` raises. Files are read for one reply alone: others shall not wait for large ones."""
+    branch = await branch_of(claim)
+    return await offload(_context, branch)
 
 
-@plans_kept()
 def read_context(claim: Claim) -> Context:
-    (reply,) = _with_its_conversation(claim.id)
-    conversation = reply.conversation
-    path = Message.objects.path(claim.parent_id, MESSAGES_READ) if claim.parent_id else []
-    prefetch_related_objects([message for message in path if message.integration_id], "integration")
-    window = (reply.model.context_window if reply.model else None) or TOKENS_ASSUMED
-    instructions = _instructions(conversation, path)
-    room = window * CHARACTERS_PER_TOKEN - len(instructions) - len(reply.begun)
-    files = Attachment.objects.of_messages(path)
-    has_images = any(file.is_image for row in files.values() for file in row)
-    sees = has_images and reply.model_id is not None and Model.objects.one_sees(reply.model_id)
-    reader = Reader(room, files, sees=sees)
-    said = [Said(message.id, turn) for message in reversed(path) if (turn := reader.turn(message))]
+    """`context_of`, in this thread."""
+    (branch,) = read_branches([claim])
+    if isinstance(branch, ChatcoreError):
+        raise branch
+    return _context(branch)
+
+
+def _context(branch: Branch) -> Context:
+    instructions = _instructions(branch)
+    room = (branch.window or TOKENS_ASSUMED) * CHARACTERS_PER_TOKEN - len(instructions) - len(branch.begun)
+    has_images = any(file.is_image for row in branch.files.values() for file in row)
+    model_id = branch.claim.model_id
+    sees = has_images and model_id is not None and Model.objects.one_sees(model_id)
+    reader = Reader(room, branch.files, sees=sees)
+    said = [Said(message.id, turn) for message in reversed(branch.path) if (turn := reader.turn(message))]
     context = Context(
         instructions=instructions,
         summary="",
         said=said[::-1],
         room=room,
-        params=conversation.params | reply.params,
-        user=str(claim.user_id or ""),
-        ending=continuing(reply.begun),
+        params=branch.params,
+        user=str(branch.claim.user_id or ""),
+        ending=continuing(branch.begun),
         left_out=tuple(sorted(reader.left_out)),
     )
     return _with_summary(context) if context.too_old() else context
 
 
-def _instructions(conversation: Conversation, path: Sequence[Message]) -> str:
+def _instructions(branch: Branch) -> str:
     """What every reply follows, and a warning where somebody from outside takes part."""
-    foreign = [message.id for message in path if message.author == Message.Author.INTEGRATION]
-    notes = (conversation.system, outside.NOTE if outside.from_outside(foreign) else "")
+    foreign = [message.id for message in branch.path if message.author == Message.Author.INTEGRATION]
+    notes = (branch.system, outside.NOTE if outside.from_outside(foreign) else "")
     return "\n\n".join(note for note in notes if note.strip())
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from chatcore.errors import Conflict, Invalid, TooLarge, TooMany
+from chatcore.errors import Conflict, Forbidden, Invalid, TooLarge, TooMany
 
 
 class NotAReply(Invalid):
@@ -49,6 +49,15 @@ class NothingSaid(Invalid):
 
     code: ClassVar[str] = "nothing_said"
     remedy: ClassVar[str] = "Retry the reply in place of continuing it."
+
+
+class AskerGone(Forbidden):
+    """Whoever asked for this reply may not ask here any more."""
+
+    code: ClassVar[str] = "asker_gone"
+    remedy: ClassVar[str] = (
+        "The account, its membership or the integration was ended meanwhile. Let somebody ask who has these."
+    )
 
 
 class TooManyReplies(TooMany):

@@ -9,10 +9,12 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 
+from chatcore.errors import NotFound
 from chatcore.llm import routing
 from chatcore.llm.types import ProviderError
 from chatcore.offload import offload
 from conversations.claims import restart_reply
+from conversations.errors import AskerGone
 from conversations.finishing import Ending, Outcome, finish
 from conversations.ledger import tokens_of
 from conversations.models import Message
@@ -41,6 +43,8 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         outcome = Outcome.STOPPED
     except Lost:
         return
+    except AskerGone as error:
+        outcome = Outcome(Message.Status.FAILED, _problem(error.code, error.detail, retryable=False))
     except ProviderError as error:
         outcome = Outcome(Message.Status.FAILED, _problem(error.code, error.words, retryable=error.retryable))
         log.warning("reply %s failed: %s", stream.claim.id, error)
@@ -48,7 +52,7 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         log.exception("reply %s failed", stream.claim.id)
         words = "Something went wrong on this server. Try again; the error was logged."
         outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
-    stream.flush()
+    stream.close()
     stream.seconds = time.monotonic() - began
     await _finish_surely(Ending(stream, outcome, route))
 
@@ -69,7 +73,10 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 
 
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
-    request = await fitted_request(stream.claim)
+    try:
+        request = await fitted_request(stream.claim)
+    except NotFound:
+        raise Lost from None
     stream.tokens_read = tokens_of(request)
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")

@@ -1,7 +1,7 @@
 """Reads, chainable. Access is decided here: what `for_principal` leaves out does not exist for the asker."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,14 @@ class MessageQuerySet(models.QuerySet[Any]):
 
     def path(self, leaf_id: uuid.UUID, limit: int) -> list["Message"]:
         """Like `branch`, without the sibling counts: what a model is given to read."""
-        return list(self.raw(_PATH, {"leaf": leaf_id, "limit": limit}))
+        return self.paths([leaf_id], limit).get(leaf_id, [])
+
+    def paths(self, leaves: Collection[uuid.UUID], limit: int) -> "dict[uuid.UUID, list[Message]]":
+        """The `path` to each leaf, by the leaf's id, in one query."""
+        found: dict[uuid.UUID, list[Message]] = {}
+        for message in self.raw(_PATHS, {"leaves": list(leaves), "limit": limit}):
+            found.setdefault(message.leaf, []).append(message)
+        return found
 
 
 class AttachmentQuerySet(models.QuerySet[Any]):
@@ -119,7 +126,8 @@ class AttachmentQuerySet(models.QuerySet[Any]):
     def of_messages(self, messages: Iterable["Message"]) -> "dict[uuid.UUID, list[Attachment]]":
         """By the message's id, each in order; replies have none."""
         found: dict[uuid.UUID, list[Attachment]] = {}
-        for row in self.filter(message__in=[each.id for each in messages if not each.is_reply]):
+        asking = [each.id for each in messages if not each.is_reply]
+        for row in self.filter(message__in=asking) if asking else ():
             found.setdefault(row.message_id, []).append(row)
         return found
 
@@ -152,7 +160,15 @@ with recursive up as (
 )
 """
 
-_PATH = f"{_UPWARDS} select up.* from up order by up.step desc"  # noqa: S608
+_PATHS = """
+with recursive up as (
+    select m.*, m.id as leaf, 1 as step from conversations_message m where m.id = any(%(leaves)s::uuid[])
+    union all
+    select p.*, up.leaf, up.step + 1
+    from up join conversations_message p on p.id = up.parent_id where up.step < %(limit)s
+)
+select up.* from up order by up.leaf, up.step desc
+"""
 
 _SIZE = """
 with recursive up as (

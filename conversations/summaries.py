@@ -15,7 +15,7 @@ from conversations import events
 from conversations.actions.access import audience_of
 from conversations.asides import ask_aside, record_aside
 from conversations.claims import Claim
-from conversations.context import Context, Said, read_context
+from conversations.context import Context, Said, context_of
 from conversations.models import Conversation, Message, Summary
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ INSTRUCTION = (
 
 async def fitted_request(claim: Claim) -> ModelRequest:
     """The request for one reply. Where a summary cannot be made, the oldest turns are left out instead."""
-    context = await offload(read_context, claim)
+    context = await context_of(claim)
     old = context.too_old()
     if not old or not await offload(_may_be_asked, claim):
         return context.request()

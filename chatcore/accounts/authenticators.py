@@ -54,8 +54,8 @@ def renewed(principal: Principal, address: str) -> Principal:
 
 
 def is_vouched_for(headers: Mapping[str, str]) -> bool:
-    """Whether the request brings a proof. `headers` is a request's, which knows no case."""
-    return HEADER in headers
+    """Whether the request brings a proof. `headers` knows no case, or small letters only."""
+    return HEADER.lower() in headers
 
 
 def vouched(

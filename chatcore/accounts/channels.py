@@ -14,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 
 from chatcore.accounts.authenticators import HEADER, remember, remembered, renewed, vouched
+from chatcore.accounts.doors import Admission, Given, admitted
 from chatcore.accounts.models import User
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError, Forbidden
@@ -41,6 +42,12 @@ async def principal_of(scope: MutableMapping[str, Any], body: bytes | None = Non
     principal = await offload(_identify, _headers(scope), _address(scope), body, remembered(scope))
     remember(scope, principal)
     return principal
+
+
+async def admitted_at(scope: Mapping[str, Any]) -> Admission | None:
+    """Who asks with a key or token, having paid for the request; None where anything else decides."""
+    given = Given.of(_headers(scope), lambda: _address(scope))
+    return None if given is None else await admitted(given)
 
 
 def credentials_of(scope: Mapping[str, Any]) -> Credentials:

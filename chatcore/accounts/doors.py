@@ -1,6 +1,6 @@
 """What the doors of the API ask of a request before they look at it: who sends it, and whether the rate allows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from chatcore.accounts.authenticators import is_vouched_for, remember, vouched
 from chatcore.accounts.principals import Principal, identify
 from chatcore.errors import ChatcoreError, TooMany
-from chatcore.offload import in_request
+from chatcore.offload import in_request, offload
 from chatcore.security import limits
 from chatcore.together import Together
 
@@ -41,18 +41,21 @@ def admit(request: HttpRequest) -> Principal | None:
 
 async def admit_live(request: HttpRequest) -> Principal | None:
     """`admit` for the event loop. Requests with the same key or token that come at once are looked up once."""
-    given = _Given.of(request)
+    given = Given.of(request.headers, lambda: limits.address_of(request))
     if given is None:
         return await in_request(admit, request)
-    admission = await _together(partial(_admit, given), None, given)
+    admission = await _of_requests(partial(_admit, given), None, given)
     request.META[limits.RATES] = admission.rates
-    if isinstance(admission.found, ChatcoreError):
-        raise admission.found
-    return admission.found
+    return admission.principal
+
+
+async def admitted(given: "Given") -> "Admission":
+    """`admit_live` for a door that is not Django's."""
+    return await _of_others(partial(_admit, given), None, given)
 
 
 @dataclass(frozen=True)
-class _Given:
+class Given:
     """All that decides who sends a request without a session."""
 
     authorization: str | None
@@ -61,26 +64,34 @@ class _Given:
     address: str
 
     @classmethod
-    def of(cls, request: HttpRequest) -> "_Given | None":
-        """None where more decides: a proof, which is of one request only, or a session."""
-        headers = request.headers
-        authorization, api_key = headers.get("Authorization"), headers.get("X-API-Key")
+    def of(cls, headers: Mapping[str, str], address: Callable[[], str]) -> "Given | None":
+        """None where more decides: a proof, which is of one request only, or a session. Headers have small letters."""
+        authorization, api_key = headers.get("authorization"), headers.get("x-api-key")
         bears = (authorization or "").lstrip()[:7].lower() == "bearer "
         if is_vouched_for(headers) or not (bears or api_key is not None):
             return None
-        return cls(authorization, api_key, headers.get("X-Workspace"), limits.address_of(request))
+        return cls(authorization, api_key, headers.get("x-workspace"), address())
 
 
 @dataclass(frozen=True)
-class _Admission:
+class Admission:
+    """Who it is or why nobody is let in, and how far what has paid for the request is used up."""
+
     found: Principal | ChatcoreError
     rates: limits.Rates
 
+    @property
+    def principal(self) -> Principal:
+        if isinstance(self.found, ChatcoreError):
+            raise self.found
+        return self.found
 
-_together: Together[None, _Admission] = Together()
+
+_of_requests: Together[None, Admission] = Together()
+_of_others: Together[None, Admission] = Together(offload)
 
 
-def _admit(given: _Given, requests: Sequence[None]) -> list[_Admission]:
+def _admit(given: Given, requests: Sequence[None]) -> list[Admission]:
     try:
         principal = identify(**vars(given))
     except ChatcoreError as error:
@@ -93,22 +104,22 @@ def _admit(given: _Given, requests: Sequence[None]) -> list[_Admission]:
     return [_admission(principal) for _ in requests]
 
 
-def _paid(principal: Principal) -> _Admission:
+def _paid(principal: Principal) -> Admission:
     try:
         limits.charge(principal)
     except TooMany as error:
-        return _Admission(error, dict(principal.rates))
+        return Admission(error, dict(principal.rates))
     return _admission(principal)
 
 
-def _admission(principal: Principal) -> _Admission:
+def _admission(principal: Principal) -> Admission:
     """A request may pay more later, which is no other's business."""
     own = replace(principal, rates=dict(principal.rates))
-    return _Admission(own, own.rates)
+    return Admission(own, own.rates)
 
 
-def _paid_by_address(address: str, error: ChatcoreError) -> _Admission:
+def _paid_by_address(address: str, error: ChatcoreError) -> Admission:
     try:
-        return _Admission(error, limits.charge_address(address))
+        return Admission(error, limits.charge_address(address))
     except ChatcoreError as refused:
-        return _Admission(refused, {})
+        return Admission(refused, {})

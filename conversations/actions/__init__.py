@@ -13,11 +13,12 @@ from conversations.actions.conversations import (
     unpin_conversation,
     update_conversation,
 )
-from conversations.actions.dialogues import Spoken, post_dialogue
+from conversations.actions.dialogues import Dialogue, Spoken, post_dialogues
 from conversations.actions.messages import Posted, delete_message, edit_message, post_message
 from conversations.actions.replies import continue_reply, regenerate_reply, retry_reply, stop_reply
 
 __all__ = [
+    "Dialogue",
     "Posted",
     "Spoken",
     "adjust_conversation",
@@ -29,7 +30,7 @@ __all__ = [
     "delete_message",
     "edit_message",
     "pin_conversation",
-    "post_dialogue",
+    "post_dialogues",
     "post_message",
     "regenerate_reply",
     "rename_conversation",

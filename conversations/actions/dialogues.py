@@ -3,14 +3,16 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Model
 from conversations.actions.access import find_model
-from conversations.actions.messages import Posted
 from conversations.actions.posting import Posting, write
 from conversations.actions.replies import new_reply
 from conversations.attachments import attach, attachments_of
@@ -49,36 +51,50 @@ AUTHORS = {
 }
 
 
-@transaction.atomic
-def post_dialogue(
-    principal: Principal,
-    conversation: Conversation,
-    spoken: Sequence[Spoken],
-    *,
-    parent: uuid.UUID | None,
-    reply_id: uuid.UUID,
-    model: str | None = None,
-    params: dict[str, Any] | None = None,
-    attachments: Mapping[int, Sequence[uuid.UUID]] = MappingProxyType({}),
-) -> Posted:
-    """Add what was said, of which there must be something, below `parent` one below the other, and queue the model's
-    reply to the last of it. The conversation is locked, or new and not stored yet.
+@dataclass(frozen=True, eq=False)
+class Dialogue:
+    """What is to be added to a conversation that is locked, or new and not stored yet: `spoken`, of which there must be
+    something, below `parent` one below the other, and a reply of the model to the last of it.
 
     The words are the user's who speaks through the client, so a model reads them as they are. `attachments` are files
     of the principal's that wait for a message, by its place in `spoken`.
     """
-    is_new = conversation._state.adding
-    responder = find_model(principal, model, otherwise=conversation.model_id)
-    messages = _messages(principal, conversation, spoken, parent, reply_id)
-    reply = new_reply(principal, messages[-1], responder, params, reply_id)
-    files = {place: _attached(principal, messages[place], ids) for place, ids in attachments.items() if ids}
-    last = len(messages) - 1
+
+    conversation: Conversation
+    spoken: Sequence[Spoken]
+    parent: uuid.UUID | None
+    reply_id: uuid.UUID
+    model: str | None = None
+    params: dict[str, Any] | None = None
+    attachments: Mapping[int, Sequence[uuid.UUID]] = field(default_factory=dict)
+
+
+@transaction.atomic
+def post_dialogues(principal: Principal, dialogues: Sequence[Dialogue]) -> list[Message]:
+    """Add them in a few statements, however many they are; each in a conversation of its own. Returns the replies."""
+    started = [each.conversation for each in dialogues if each.conversation._state.adding]
+    find = cache(partial(find_model, principal))
     postings = [
+        _postings(principal, each, find(each.model, otherwise=each.conversation.model_id))
+        for each in dialogues
+    ]
+    write([*chain.from_iterable(postings)], started=started)
+    return [each[-1].replies[0] for each in postings]
+
+
+def _postings(principal: Principal, dialogue: Dialogue, responder: Model) -> list[Posting]:
+    conversation, messages = dialogue.conversation, _messages(principal, dialogue)
+    reply = new_reply(principal, messages[-1], responder, dialogue.params, dialogue.reply_id)
+    files = {
+        place: _attached(principal, messages[place], ids)
+        for place, ids in dialogue.attachments.items()
+        if ids
+    }
+    last = len(messages) - 1
+    return [
         Posting(principal, conversation, message, [reply] if place == last else (), files.get(place, ()))
         for place, message in enumerate(messages)
     ]
-    write(postings, started=[conversation] if is_new else [])
-    return Posted(messages[-1], reply)
 
 
 def _attached(principal: Principal, message: Message, ids: Sequence[uuid.UUID]) -> list[Attachment]:
@@ -86,21 +102,17 @@ def _attached(principal: Principal, message: Message, ids: Sequence[uuid.UUID]) 
     return attachments_of(message)
 
 
-def _messages(
-    principal: Principal,
-    conversation: Conversation,
-    spoken: Sequence[Spoken],
-    parent: uuid.UUID | None,
-    reply_id: uuid.UUID,
-) -> list[Message]:
-    messages = []
-    for left, one in zip(range(len(spoken), 0, -1), spoken, strict=True):
-        message_id = uuid.UUID(int=reply_id.int - left)  # sorts before the reply, whose id was made first
+def _messages(principal: Principal, dialogue: Dialogue) -> list[Message]:
+    messages, parent = [], dialogue.parent
+    for left, one in zip(range(len(dialogue.spoken), 0, -1), dialogue.spoken, strict=True):
+        # It sorts before the reply, whose id was made first.
+        message_id = uuid.UUID(int=dialogue.reply_id.int - left)
         messages.append(
-            Message(
+            rows.new(
+                Message,
                 id=message_id,
-                workspace_id=conversation.workspace_id,
-                conversation=conversation,
+                workspace_id=dialogue.conversation.workspace_id,
+                conversation=dialogue.conversation,
                 parent_id=parent,
                 author=AUTHORS[one.role],
                 user=principal.user,

@@ -2,26 +2,32 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.db import transaction
 
 from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
+from chatcore.offload import offload
 from chatcore.prepared import plans_kept
 from chatcore.texts import checked_text
+from chatcore.together import Together
 from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
 from conversations.actions.conversations import new_conversation
-from conversations.models import Conversation, Message
+from conversations.models import Conversation
 from external.items import MAX_THREAD
 from external.models import Completion
 from external.openai.dialogue import digest, instructions
 from external.openai.files import Sent
 from external.openai.placing import WRITE, Place, find_place
 from external.openai.requests import ChatRequest
+
+Attachments: TypeAlias = Mapping[int, Sequence[uuid.UUID]]
 
 NEW = "new"  # as the name of a conversation: always another one
 
@@ -38,10 +44,16 @@ class Asking:
     sent: Sent
 
 
-@plans_kept()
-def place_request(principal: Principal, request: ChatRequest, header: str) -> Asking:
+async def placed(principal: Principal, request: ChatRequest, header: str) -> Asking:
     """`header` names the conversation, else `metadata.conversation` does, else `user`: by its id, or by any name."""
-    named = header or str((request.metadata or {}).get("conversation") or "") or request.user or ""
+    named = header or request.conversation
+    if request.is_plain and not named:
+        return _placed(principal, request, named)
+    return await offload(plans_kept()(_placed), principal, request, named)
+
+
+def _placed(principal: Principal, request: ChatRequest, named: str) -> Asking:
+    """Nothing is looked up for a plain request that names nothing: it begins a conversation."""
     identifier = _identifier(named)
     name = "" if identifier or named == NEW else named
     thread = checked_text(name, "/metadata/conversation", limit=MAX_THREAD, required=False)
@@ -50,40 +62,94 @@ def place_request(principal: Principal, request: ChatRequest, header: str) -> As
         detail = "The last message must be somebody's to whom the model replies."
         raise Invalid(detail, errors=[FieldProblem("/messages", detail, "nothing_to_answer")])
     place = find_place(principal, dialogue, identifier, thread, begins=named == NEW)
-    if any(
-        spoken.files for spoken in place.new
-    ):  # nothing is fetched or kept for whom it would be refused then
+    if any(spoken.files for spoken in place.new):
+        # Nothing is fetched or kept for whom it would be refused then.
         principal.require_any(WRITE)
         find_model(principal, request.model)
     return Asking(principal, request, dialogue, place, thread, sent)
 
 
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """What is to be stored. `attachments` are the files of what is new, by their messages' places."""
+
+    asking: Asking
+    reply_id: uuid.UUID
+    attachments: Attachments
+
+
+async def ask(asking: Asking, reply_id: uuid.UUID, attachments: Attachments) -> None:
+    """Store what is new of the dialogue and queue the reply; conversations that one asker begins at this moment are
+    stored together.
+    """
+    principal, question = asking.principal, _Question(asking, reply_id, attachments)
+    if asking.place.conversation is not None or attachments:
+        stored = await offload(_store_alone, question)
+    else:
+        asker = (
+            principal.workspace.id,
+            principal.author,
+            principal.user and principal.user.pk,
+            principal.key_id,
+        )
+        stored = await _together(_store_each, question, asker)
+    if stored is not None:
+        raise stored
+
+
+def _store_each(questions: Sequence[_Question]) -> list[Exception | None]:
+    """What is wrong with one of them must not keep the others back."""
+    if len(questions) > 1:
+        with suppress(Exception):
+            _store(questions)
+            return [None] * len(questions)
+    return [_store_alone(question) for question in questions]
+
+
+def _store_alone(question: _Question) -> Exception | None:
+    try:
+        _store([question])
+    except Exception as error:
+        return error
+    return None
+
+
+_together: Together[_Question, Exception | None] = Together(offload)
+
+
 @plans_kept()
 @transaction.atomic
-def ask(asking: Asking, reply_id: uuid.UUID, attachments: Mapping[int, Sequence[uuid.UUID]]) -> Message:
-    """Store what is new of the dialogue and queue the reply. `attachments` are its files, by their messages' places."""
-    principal, place = asking.principal, asking.place
+def _store(questions: Sequence[_Question]) -> None:
+    """Those of one asker."""
+    principal = questions[0].asking.principal
+    replies = actions.post_dialogues(principal, [_dialogue(question) for question in questions])
+    rows.insert(
+        [
+            rows.new(
+                Completion,
+                workspace=principal.workspace,
+                reply=reply,
+                asker=principal.author,
+                thread=question.asking.thread,
+                digest=digest(*instructions(question.asking.dialogue)),
+            )
+            for question, reply in zip(questions, replies, strict=True)
+        ]
+    )
+
+
+def _dialogue(question: _Question) -> actions.Dialogue:
+    asking = question.asking
     system, _ = instructions(asking.dialogue)
-    posted = actions.post_dialogue(
-        principal,
-        _conversation(principal, place, system),
-        place.new,
-        parent=place.parent,
-        reply_id=reply_id,
-        model=asking.request.model,
-        params=asking.request.params,
-        attachments=attachments,
+    return actions.Dialogue(
+        _conversation(asking.principal, asking.place, system),
+        asking.place.new,
+        asking.place.parent,
+        question.reply_id,
+        asking.request.model,
+        asking.request.params,
+        question.attachments,
     )
-    assert posted.reply
-    completion = Completion(
-        workspace=principal.workspace,
-        reply=posted.reply,
-        asker=principal.author,
-        thread=asking.thread,
-        digest=digest(*instructions(asking.dialogue)),
-    )
-    rows.insert([completion])
-    return posted.reply
 
 
 def _conversation(principal: Principal, place: Place, system: str) -> Conversation:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from django.conf import settings
 
-from chatcore.accounts.channels import principal_of
+from chatcore.accounts.channels import admitted_at, principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, MethodNotAllowed, NotFound, TooLarge, Unauthenticated, Unexpected
 from chatcore.llm.types import ReasoningDelta, TextDelta
@@ -27,7 +27,7 @@ from chatcore.realtime.plain_asgi import (
 from chatcore.security import limits
 from external.openai import errors
 from external.openai.answers import DONE, KEEP_ALIVE, Answer, event
-from external.openai.completions import place_request
+from external.openai.completions import placed
 from external.openai.listing import list_models, read_model
 from external.openai.requests import MOST_BYTES, ChatRequest, read_request
 from external.openai.sources import Failed, Restarted, Source
@@ -99,7 +99,7 @@ class _Call:
         if request.store is False:
             return await open_unstored(principal, request)
         header = dict(self.scope["headers"]).get(CONVERSATION.encode(), b"").decode("latin-1").strip()
-        return await Stored.open(await offload(place_request, principal, request, header))
+        return await Stored.open(await placed(principal, request, header))
 
     async def _whole(self, source: Source, answer: Answer) -> None:
         try:
@@ -151,6 +151,10 @@ class _Call:
 
     async def _asker(self) -> Principal:
         """The principal, who has paid for the request."""
+        admission = await admitted_at(self.scope)
+        if admission is not None:
+            self._show(admission.rates)
+            return admission.principal
         if any(name == b"x-authenticator" for name, _ in self.scope["headers"]):
             # A proof may be of the body, so that it is read for somebody who is not known yet: no more than elsewhere.
             self._proven = await self._body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -158,9 +162,12 @@ class _Call:
         try:
             await limits.charge_live(principal)
         finally:
-            standing = limits.headers_of(principal.rates).items()
-            self.headers += [(name.lower().encode(), value.encode()) for name, value in standing]
+            self._show(principal.rates)
         return principal
+
+    def _show(self, rates: limits.Rates) -> None:
+        standing = limits.headers_of(rates).items()
+        self.headers += [(name.lower().encode(), value.encode()) for name, value in standing]
 
     async def _principal(self) -> Principal:
         """Keys, tokens and proofs only: a page of another site must not ask with a visitor's cookie."""

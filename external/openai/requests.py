@@ -145,6 +145,18 @@ class ChatRequest(BaseModel):
         return spoken, sent
 
     @property
+    def conversation(self) -> str:
+        """As the client names it; empty: it does not."""
+        return str((self.metadata or {}).get("conversation") or "") or self.user or ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but text, none of it by the model."""
+        return not any(
+            message.role == "assistant" or isinstance(message.content, list) for message in self.messages
+        )
+
+    @property
     def includes_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
 

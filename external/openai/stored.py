@@ -34,7 +34,7 @@ class Stored:
         source = cls(asking.place.conversation_id, uuid7())
         try:
             await source._watch.open()
-            await offload(ask, asking, source.reply_id, attachments)
+            await ask(asking, source.reply_id, attachments)
         except BaseException:
             source.close()
             await offload(discard, principal, attachments)

@@ -86,6 +86,32 @@ async def test_who_goes_away_takes_nobody_along() -> None:
     assert await staying == "C"
 
 
+async def test_who_goes_away_at_its_turn_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    pass_on = bench.together._pass_on
+
+    def passed_on_to_nobody(*line: Any) -> None:
+        pass_on(*line)
+        leaving.cancel()
+
+    monkeypatch.setattr(bench.together, "_pass_on", passed_on_to_nobody)
+    first = bench.ask("a")
+    await bench.begun.wait()
+    leaving, staying = bench.ask("b"), bench.ask("c")
+    await asyncio.sleep(0)
+    bench.open()
+    assert await first == "A"
+    assert await asyncio.wait_for(staying, EXECUTOR_SECONDS) == "C"
+    assert leaving.cancelled()
+    assert bench.rounds == [["a"], ["c"]]
+
+
+async def test_what_comes_of_an_item_may_be_nothing() -> None:
+    together: Together[str, None] = Together()
+    asked = [together(lambda items: [None] * len(items), item, "key") for item in "abc"]
+    assert await asyncio.gather(*asked) == [None, None, None]
+
+
 async def test_nobody_is_remembered_once_all_are_served() -> None:
     bench = Bench()
     bench.open()

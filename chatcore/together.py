@@ -57,11 +57,12 @@ class Together(Generic[T, R]):
     """`await together(work, item, key)`: what `work(items)`, away from the event loop, has for this item.
 
     Those with the same `key` are together; their `work` must be the same. Raises what it has instead of a result.
-    `away` runs it: `in_request` where requests are answered, `offload` elsewhere.
+    `away` runs it: `in_request` where requests are answered, `offload` elsewhere; for `most` of them at a time.
     """
 
-    def __init__(self, away: Away = in_request) -> None:
+    def __init__(self, away: Away = in_request, most: int = MOST_TOGETHER) -> None:
         self._away = away
+        self._most = most
         self._lines: dict[Hashable, _Line[T, R]] = {}
 
     async def __call__(self, work: Work[T, R], item: T, key: Hashable) -> R:
@@ -92,7 +93,7 @@ class Together(Generic[T, R]):
     ) -> R | ChatcoreError:
         """For everybody who waits. That this one's client goes away meanwhile changes nothing for the others."""
         line.is_working = True
-        together = [line.waiting.popleft() for _ in range(min(len(line.waiting), MOST_TOGETHER))]
+        together = [line.waiting.popleft() for _ in range(min(len(line.waiting), self._most))]
         mine.heard = asyncio.get_running_loop().create_future()
         working = asyncio.ensure_future(self._away(work, [each.item for each in together]))
         working.add_done_callback(partial(self._tell, key, line, together))

@@ -18,6 +18,7 @@ from conversations.errors import AskerGone
 from conversations.models import Attachment, Message
 
 MESSAGES_READ = 1_000
+MOST_TOGETHER = 16  # of branches that may be as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _branch(
     return Branch(claim, system, json.loads(shared) | json.loads(own), window, begun, path, own_files)
 
 
-_together: Together[Claim, Branch] = Together(offload)
+_together: Together[Claim, Branch] = Together(offload, MOST_TOGETHER)
 
 # Whoever asked may have been suspended, sent away or switched off since.
 _ASKED = """

@@ -29,6 +29,7 @@ from external.openai.requests import ChatRequest
 
 Attachments: TypeAlias = Mapping[int, Sequence[uuid.UUID]]
 
+LARGE = 64 * 1024  # characters: what is longer is stored by itself
 NEW = "new"  # as the name of a conversation: always another one
 
 
@@ -83,7 +84,8 @@ async def ask(asking: Asking, reply_id: uuid.UUID, attachments: Attachments) -> 
     stored together.
     """
     principal, question = asking.principal, _Question(asking, reply_id, attachments)
-    if asking.place.conversation is not None or attachments:
+    is_large = sum(len(spoken.text) for spoken in asking.place.new) > LARGE
+    if asking.place.conversation is not None or attachments or is_large:
         stored = await offload(_store_alone, question)
     else:
         asker = (

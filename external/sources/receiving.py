@@ -96,8 +96,9 @@ def _take(source: Source, incoming: Incoming) -> Outcome:
     message = accepted.message
     if not accepted.duplicate:
         Arrival.objects.create(source=source, message=message, address=dict(incoming.address))
-        for media in incoming.media:
-            defer_fetch(message.id, media.url, media.name, media.media_type, media.authorization or None)
+        for place, media in enumerate(incoming.media):
+            key = media.authorization or None
+            defer_fetch(message.id, media.url, media.name, media.media_type, key, position=place)
     return Outcome(message.id, accepted.conversation_id, accepted.duplicate)
 
 

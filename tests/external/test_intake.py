@@ -149,6 +149,13 @@ def test_to_others_a_conversation_is_as_absent_as_what_never_was(owner: Principa
     assert stored() == before
 
 
+def test_who_sends_their_own_name_of_a_thread_as_an_id_is_told_how_to_send_it(client: Client) -> None:
+    problem = problem_of(post(client, conversation="db-3"), 422)
+    assert problem["errors"][0]["pointer"] == "/conversation"
+    assert '{"thread": "db-3"}' in problem["detail"]
+    accepted(client, conversation={"thread": "db-3"})
+
+
 def test_a_key_for_one_conversation_posts_there_only(owner: Principal) -> None:
     mine, other = make_conversation(owner, "Mine"), make_conversation(owner, "Other")
     client = key_client(owner, f"messages:write:{mine.id}", "models:use")

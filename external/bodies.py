@@ -94,7 +94,9 @@ def _id_or_hint(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
             raise
         name = {"name": json.dumps({"thread": value}, ensure_ascii=False)}
         raise PydanticCustomError(
-            "uuid_parsing", "must be the id of a conversation; your own name for a thread is sent as {name}", name
+            "uuid_parsing",
+            "must be the id of a conversation; your own name for a thread is sent as {name}",
+            name,
         ) from None
 
 
@@ -148,8 +150,8 @@ class NewExternalMessage(Body):
         ABSENT, ge=0, le=1_000, description="How many systems it has passed; also in Chatcore-Hops."
     )
 
-    def item(self, *, hops: int = 0, source: str = "api") -> IntakeItem:
-        """`hops`: of the request's header. The higher of both counts."""
+    def item(self, *, hops: int = 0, heard: uuid.UUID | None = None, source: str = "api") -> IntakeItem:
+        """`hops` and `heard`: of the request's headers. The higher of both counts of hops."""
         place = self.conversation
         return IntakeItem(
             content=self.content,
@@ -167,6 +169,7 @@ class NewExternalMessage(Body):
             ),
             params=self.params or {},
             hops=max(self.hops or 0, hops),
+            heard=heard,
             source=source,
         )
 

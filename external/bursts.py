@@ -37,7 +37,9 @@ class Bursts:
         """By their places, those that come too fast for their conversation."""
         if not settings.RATE_LIMIT_CONVERSATION:
             return {}
-        bound = list(self._bound([each for each in addressed if each.place not in self._charged], places, policy))
+        bound = list(
+            self._bound([each for each in addressed if each.place not in self._charged], places, policy)
+        )
         costs = list(_costs(bound))
         wanted: dict[uuid.UUID, int] = {}
         for (_, conversation), cost in zip(bound, costs, strict=True):
@@ -53,9 +55,7 @@ class Bursts:
                 self._charged.add(each.place)
         return refused
 
-    def _bound(
-        self, addressed: Sequence[Addressed], places: Places, policy: IntakePolicy
-    ) -> Iterator[Bound]:
+    def _bound(self, addressed: Sequence[Addressed], places: Places, policy: IntakePolicy) -> Iterator[Bound]:
         """Without those that name what is not there: they are refused for that."""
         now = timezone.now()
         for each in addressed:

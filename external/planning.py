@@ -21,11 +21,13 @@ from conversations.attachments import attach, attachments_of
 from conversations.models import Conversation, Message
 from conversations.texts import checked_title
 from external import provenance, threads
+from external.errors import LoopDetected
 from external.files import fetch_files, places_of_bytes
 from external.items import IntakeItem, Respond
 from external.models import IntakeMessage, IntakePolicy, Thread
 from external.resolving import Resolved
 from external.threads import Places, ThreadKey
+from external.webhooks.hops import conversation_told
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Plan:
             dict(places.audiences),
             dict(places.threads),
         )
+        self._told: dict[uuid.UUID, uuid.UUID | None] = {}
         self._ends: dict[uuid.UUID, uuid.UUID | None] = {}
         self._started: list[Conversation] = []
         self._opened: list[Thread] = []
@@ -139,6 +142,7 @@ class Plan:
         """Raises what the message is refused with."""
         principal, item = addressed.principal, addressed.item
         conversation = continued(addressed, self._places, self.policy, self._now)
+        self._refuse_echo(item, conversation)
         thread = None if item.conversation is not None else item.thread or ""
         principal.check_constraints(conversation=conversation, thread=thread, metadata=item.metadata)
         closes = item.closes(self.policy)
@@ -158,14 +162,23 @@ class Plan:
         if closes and addressed.key in self._places.threads:
             self._close(addressed.key)
 
+    def _refuse_echo(self, item: IntakeItem, conversation: Conversation | None) -> None:
+        """Raises LoopDetected for what a webhook has told of the conversation that it comes back to."""
+        if item.heard is None or conversation is None:
+            return
+        if item.heard not in self._told:
+            self._told[item.heard] = conversation_told(self.integration, item.heard)
+        if self._told[item.heard] == conversation.id:
+            raise LoopDetected(
+                "The message comes with the webhook-id of a delivery that told of this conversation: it answers itself."
+            )
+
     def write(self) -> None:
         """Raises BudgetExceeded, PriceUnknown, or Raced, after which the transaction must not commit."""
         threads.save(self._opened, self._closed)
         for each in self.planned:
             if each.of.files:
-                attach(
-                    each.message, each.of.files, self._sender, places_of_bytes(each.of.item.attachments)
-                )
+                attach(each.message, each.of.files, self._sender, places_of_bytes(each.of.item.attachments))
         write(
             [self._posting(each) for each in self.planned],
             started=self._started,

@@ -19,7 +19,8 @@ from conversations.models import Conversation, Member, Message
 from external.intake import IntakeItem, Respond, accept, accept_one
 from external.models import Fetch, IntakeMessage, Thread
 from tests.api import NOWHERE, key_client, problem_of, send, session_client
-from tests.external.posting import MESSAGES, accepted, gateway, post
+from tests.external.factories import make_delivery, make_webhook
+from tests.external.posting import BATCHES, MESSAGES, accepted, gateway, post
 from tests.factories import make_conversation, make_model, make_principal
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +216,29 @@ def test_what_is_no_message_is_refused(client: Client, raw: bytes) -> None:
 def test_a_body_over_a_mebibyte_is_refused(client: Client) -> None:
     raw = json.dumps({"content": "x", "metadata": {"a": "x" * 1024 * 1024}}).encode()
     problem_of(send(client, "POST", MESSAGES, raw), 413)
+
+
+def test_what_a_webhook_told_of_a_conversation_does_not_come_back_to_it(
+    client: Client, owner: Principal
+) -> None:
+    """Whoever forwards a delivery forwards its header: caught at the first round."""
+    told, other = make_conversation(owner, "Told"), make_conversation(owner, "Other")
+    delivery = make_delivery(make_webhook(owner), conversation=told.id)
+    foreign = make_delivery(make_webhook(make_principal()), conversation=told.id)
+    headers = {"webhook-id": str(delivery.id)}
+
+    echo = post(client, conversation=str(told.id), headers=headers)
+    assert problem_of(echo, 409)["code"] == "loop_detected"
+    items = (
+        {"content": "Echo", "conversation": str(told.id)},
+        {"content": "New", "conversation": str(other.id)},
+    )
+    answer = send(client, "POST", BATCHES, {"items": list(items)}, headers=headers)
+    assert [result["status"] for result in answer.json()["results"]] == ["rejected", "accepted"]
+
+    accepted(client, conversation=str(told.id), headers={"webhook-id": "msg_2Lml7E1R"})
+    accepted(client, conversation=str(told.id), headers={"webhook-id": str(foreign.id)})
+    accepted(client, conversation=str(told.id))
 
 
 @pytest.mark.parametrize(

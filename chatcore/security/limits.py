@@ -39,7 +39,8 @@ class CostTooHigh(Invalid):
 def charge(principal: "Principal", cost: int = 1) -> None:
     """Take `cost` requests from every window of the principal, or none. The doors charge 1 for every request.
 
-    Raises TooMany, whose `retry_after` is never too early. Asks Redis where it is configured: not for the event loop. Without Redis each process counts for itself.
+    Raises TooMany, whose `retry_after` is never too early. Asks Redis where it is configured: not for the event loop.
+    Without Redis each process counts for itself.
     """
     wanted = _windows_of(principal)
     _refuse_hopeless(wanted, cost)

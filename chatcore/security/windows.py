@@ -105,9 +105,9 @@ class Counters:
     def _take_moving_here(self, window: Window, units: int, now: float) -> tuple[int, int]:
         name, quota, seconds = f"moving:{window.name}:{window.subject}", window.quota, window.seconds
         taken = 0
-        while taken < min(units, quota) and self._storage.acquire_entry(name, quota, seconds):  # type: ignore[union-attr]
+        while taken < min(units, quota) and self._storage.acquire_entry(name, quota, seconds):
             taken += 1
-        oldest, _ = self._storage.get_moving_window(name, quota, seconds)  # type: ignore[union-attr]
+        oldest, _ = self._storage.get_moving_window(name, quota, seconds)
         return taken, _wait_for(oldest, seconds, now)
 
     def _take_moving_shared(
@@ -117,7 +117,9 @@ class Counters:
         values = [part for window, units in wanted for part in (units, window.quota, window.seconds)]
         found = storage.storage.register_script(_TAKE_MOVING)(keys=keys, args=[now, *values])
         pairs = zip(wanted, found, strict=True)
-        return [(int(taken), _wait_for(float(oldest), each.seconds, now)) for (each, _), (taken, oldest) in pairs]
+        return [
+            (int(taken), _wait_for(float(oldest), each.seconds, now)) for (each, _), (taken, oldest) in pairs
+        ]
 
 
 def _wait_for(oldest: float, seconds: int, now: float) -> int:
@@ -128,7 +130,8 @@ def _wait_for(oldest: float, seconds: int, now: float) -> int:
 _TAKE_MOVING = """
 local now, found = tonumber(ARGV[1]), {}
 for place, key in ipairs(KEYS) do
-    local units, quota, seconds = tonumber(ARGV[3 * place - 1]), tonumber(ARGV[3 * place]), tonumber(ARGV[3 * place + 1])
+    local units, quota = tonumber(ARGV[3 * place - 1]), tonumber(ARGV[3 * place])
+    local seconds = tonumber(ARGV[3 * place + 1])
     local oldest = redis.call('lindex', key, -1)
     while oldest and tonumber(oldest) <= now - seconds do
         redis.call('rpop', key)

@@ -81,7 +81,9 @@ def test_of_a_batch_each_item_over_the_limit_is_refused_by_itself(client: Client
 
 
 def test_a_history_is_brought_into_one_conversation_at_once(client: Client) -> None:
-    items = [{"content": f"Line {number}", "conversation": THREAD, "respond": "none"} for number in range(100)]
+    items = [
+        {"content": f"Line {number}", "conversation": THREAD, "respond": "none"} for number in range(100)
+    ]
     assert batch(client, *items).json()["accepted"] == 100
     assert stored() == [item["content"] for item in items]
 

@@ -3,18 +3,22 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from chatcore.accounts.models import Integration, Key, Membership, User
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.models import Event
 from chatcore.usage.models import Budget
 from conversations import actions
 from conversations.claims import claim_replies
 from conversations.context import read_context
+from conversations.errors import AskerGone
 from conversations.models import Conversation, Member, Message
 from external.intake import IntakeItem, Respond, accept, accept_one
 from external.models import Fetch, IntakeMessage, Thread
@@ -148,6 +152,30 @@ def test_to_others_a_conversation_is_as_absent_as_what_never_was(owner: Principa
 
     assert problems[0] == problems[1]
     assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "is_answered"),
+    [
+        (lambda of: User.objects.filter(pk=of.user.pk).update(is_active=False), False),
+        (lambda of: Membership.objects.filter(user=of.user).delete(), False),
+        (lambda of: Integration.objects.filter(workspace=of.workspace).update(enabled=False), False),
+        (lambda of: Integration.objects.filter(workspace=of.workspace).delete(), False),
+        (lambda of: Key.objects.update(revoked_at=timezone.now()), True),
+    ],
+    ids=["suspended", "left", "switched off", "removed", "key revoked"],
+)
+def test_what_was_accepted_is_answered_while_its_user_and_integration_are_there(
+    client: Client, owner: Principal, change: Callable[[Principal], object], *, is_answered: bool
+) -> None:
+    accepted(client, "Is anybody there?")
+    (claim,) = claim_replies(1)
+    change(owner)
+    if is_answered:
+        assert read_context(claim).request().turns[-1].text.endswith("Is anybody there?")
+    else:
+        with pytest.raises(AskerGone):
+            read_context(claim)
 
 
 def test_who_sends_their_own_name_of_a_thread_as_an_id_is_told_how_to_send_it(client: Client) -> None:

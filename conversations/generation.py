@@ -52,7 +52,7 @@ async def run_reply(stream: ReplyStream, stop: asyncio.Event) -> None:
         log.exception("reply %s failed", stream.claim.id)
         words = "Something went wrong on this server. Try again; the error was logged."
         outcome = Outcome(Message.Status.FAILED, _problem("internal_error", words, retryable=True))
-    stream.flush()
+    stream.close()
     stream.seconds = time.monotonic() - began
     await _finish_surely(Ending(stream, outcome, route))
 

@@ -2,19 +2,16 @@
 
 import asyncio
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from chatcore.llm import pace
 from chatcore.llm.types import Finished, ModelEvent, ReasoningDelta, TextDelta, ToolCallDelta, Usage
 from chatcore.realtime.frames import signal
 from chatcore.realtime.hub import hub
 from conversations.claims import Claim, Progress
 from conversations.events import Part, ReplyDelta, ReplyWaiting
 
-DELTA_MILLISECONDS = 40
-STREAMS_AT_ONCE = 50  # for each so many that grow at once, 40 ms more pass between two deltas of one
-MOST_DELTA_MILLISECONDS = 200
 WAITING_SECONDS = 2.0
 _NOT_STORABLE = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -180,11 +177,15 @@ class ReplyStream:
             conversation = str(self.claim.conversation_id)
             self._publish([f"conversation.{conversation}"], signal(body, conversation))
 
+    def close(self) -> None:
+        """Publish the rest: nothing more will be said."""
+        self.flush()
+        pace.leave(self)
+
     def _cancel_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-            _ticking.discard(self)
 
     def _grow(self, name: Part, text: str) -> None:
         text = text.translate(_NOT_STORABLE)
@@ -192,24 +193,16 @@ class ReplyStream:
             return
         self.parts[name].append(text)
         if self._timer is None:
+            pace.join(self)
             self.flush()
             self._timer = self._at_next_tick()
 
     def _tick(self) -> None:
         self._timer = None
-        _ticking.discard(self)
         if any(part.sent < part.length for part in self.parts.values()):
             self.flush()
             self._timer = self._at_next_tick()
 
     def _at_next_tick(self) -> asyncio.TimerHandle:
-        """In whole milliseconds, so that a tick is never its own next one."""
-        _ticking.add(self)
         loop = asyncio.get_running_loop()
-        crowd = 1 + len(_ticking) // STREAMS_AT_ONCE
-        interval = min(DELTA_MILLISECONDS * crowd, MOST_DELTA_MILLISECONDS)
-        passed = round(loop.time() * 1000) // interval
-        return loop.call_at((passed + 1) * interval / 1000, self._tick)
-
-
-_ticking: "weakref.WeakSet[ReplyStream]" = weakref.WeakSet()
+        return loop.call_at(pace.next_tick(loop.time()), self._tick)

@@ -8,6 +8,7 @@ from chatcore.accounts.ninja import principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.accounts.tokens import user_of_token
 from chatcore.errors import Forbidden, Malformed, Unauthenticated
+from external.selectors import UNPROVEN_USER
 
 DELIVERY = "webhook-id"  # of Standard Webhooks: other systems' ids name nothing here
 HOPS = "Chatcore-Hops"
@@ -52,5 +53,5 @@ def acting_user(principal: Principal, token: str | None) -> str:
         return str(principal.user.id) if principal.user else ""
     found = user_of_token(token)
     if found is None:
-        raise Unauthenticated
+        raise Unauthenticated(UNPROVEN_USER)
     return f"token:{found[0].id}"

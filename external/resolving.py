@@ -24,6 +24,7 @@ from external.identities.handles import checked_channel, normalised
 from external.models.identities import Identity
 from external.models.policies import STRATEGIES
 from external.selectors import (
+    UNPROVEN_USER,
     IdentitySelector,
     Selectors,
     StrategyDisabled,
@@ -141,7 +142,7 @@ def _named(question: _Question) -> Iterator[tuple[str, _Found]]:
 def _of_token(question: _Question, token: str) -> _Found:
     found = user_of_token(token)
     if found is None or not found[0].is_active:
-        raise Unauthenticated
+        raise Unauthenticated(UNPROVEN_USER)
     if question.own and question.own.user == found[0] and "jwt" in question.enabled:
         return question.own
     question.require("jwt", "jwt")
@@ -184,7 +185,7 @@ def _member_by(question: _Question, user_id: uuid.UUID | None, texts: dict[str, 
         found += [by_id[0] if by_id else None]
     there = [member for member in found if member is not None]
     if len(there) < len(found):
-        raise NotFound
+        raise NotFound("The user that is named is not in this workspace.")
     if len({member.pk for member in there}) > 1:
         raise conflict_of(question.selectors)
     return _Found(there[0].user, there[0].role)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from chatcore.errors import FieldProblem, Forbidden, Invalid
 
+UNPROVEN_USER = "The user's token in Chatcore-User-Token does not hold."
+
 
 class UserConflict(Invalid):
     """What the message names as its user is not one and the same user."""

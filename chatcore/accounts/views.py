@@ -42,5 +42,8 @@ def _sign_in(request: HttpRequest, user_id: uuid.UUID, token: str) -> HttpRespon
             raise Http404
         answer: HttpResponseBase = perform_login(request, user, email_verification="none", redirect_url="/")
     if not user.has_usable_password():
-        messages.info(request, "This link is spent. Set a password before you sign out.")
+        messages.info(
+            request,
+            "This link is spent. Set a password before you sign out: in your menu, at Password and security.",
+        )
     return answer

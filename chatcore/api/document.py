@@ -12,6 +12,7 @@ from drf_spectacular.settings import patched_settings
 from chatcore import codes, errors
 from chatcore.accounts.openapi import SECURITY, SECURITY_SCHEMES
 from chatcore.api.doors import PREFIX, live, resources
+from chatcore.llm.registry import ProviderFailed
 from chatcore.problems import BY_STATUS
 
 PROBLEM = {
@@ -97,7 +98,9 @@ def document() -> dict[str, Any]:
     components = whole["components"]
     components["schemas"] |= half["components"]["schemas"] | {"Problem": codes.enumerated(PROBLEM)}
     components["securitySchemes"] = SECURITY_SCHEMES
-    components["responses"] = {kind.__name__: _refusal(kind) for kind in BY_STATUS.values()}
+    components["responses"] = {
+        kind.__name__: _refusal(kind) for kind in (*BY_STATUS.values(), ProviderFailed)
+    }
     whole["info"] = {"title": "Chatcore", "version": "1", "description": DESCRIPTION}
     whole["servers"] = [{"url": "/", "description": "This server"}]
     whole["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]

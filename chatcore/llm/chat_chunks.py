@@ -30,10 +30,21 @@ NOTHING: tuple[ModelEvent, ...] = ()
 class AnswerReader:
     """Reads the payloads of one answer in order; afterwards says how it ended. `dropped` is for Finished."""
 
-    __slots__ = ("_broken", "_finish", "_tags", "_tools", "_usage", "done", "dropped", "read_any")
+    __slots__ = (
+        "_broken",
+        "_finish",
+        "_tags",
+        "_tools",
+        "_usage",
+        "done",
+        "dropped",
+        "has_spoken",
+        "read_any",
+    )
 
     def __init__(self) -> None:
         self.done = False
+        self.has_spoken = False
         self.read_any = False
         self.dropped: tuple[str, ...] = ()
         self._tags: ThinkTags | None = ThinkTags()
@@ -46,6 +57,12 @@ class AnswerReader:
     def finished(self) -> bool:
         """The model is done; only usage may still follow."""
         return self.done or bool(self._finish)
+
+    def read_all(self, payloads: Iterable[bytes]) -> Iterator[ModelEvent]:
+        for payload in payloads:
+            if events := self.read(payload):
+                self.has_spoken = True
+                yield from events
 
     def read(self, payload: bytes) -> Sequence[ModelEvent]:
         """The events in one `data` value (b"" for the blank line after an event)."""
@@ -154,6 +171,31 @@ class AnswerReader:
                 yield event
         if tags.settled:
             self._tags = None
+
+
+def joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+    """Pieces of one text that came together as one. What came before a failure is told before it."""
+    pieces: list[TextDelta | ReasoningDelta] = []
+    failure = None
+    try:
+        for event in events:
+            if pieces and type(event) is not type(pieces[0]):
+                yield _whole(pieces)
+                pieces = []
+            if isinstance(event, TextDelta | ReasoningDelta):
+                pieces.append(event)
+            else:
+                yield event
+    except ProviderError as error:
+        failure = error
+    if pieces:
+        yield _whole(pieces)
+    if failure:
+        raise failure
+
+
+def _whole(pieces: Sequence[TextDelta | ReasoningDelta]) -> TextDelta | ReasoningDelta:
+    return pieces[0] if len(pieces) == 1 else type(pieces[0])("".join(piece.text for piece in pieces))
 
 
 def _detailed_reasoning(details: Iterable[dict[str, Any]]) -> Iterator[ModelEvent]:

@@ -31,12 +31,22 @@ async def following(content: aiohttp.StreamReader, *, patience: float | None) ->
     With `patience` (seconds) whatever happens counts as the end: nothing of value is expected any more.
     """
     if patience is None:
-        return await content.readany()
+        return await _next(content)
     try:
         async with asyncio.timeout(patience):
-            return await content.readany()
+            return await _next(content)
     except (TimeoutError, aiohttp.ClientError):
         return b""
+
+
+async def _next(content: aiohttp.StreamReader) -> bytes:
+    """What came before the connection broke is read first: the next time the failure is raised again."""
+    try:
+        return await content.readany()
+    except aiohttp.ClientError:
+        if left := content._read_nowait(-1):
+            return left
+        raise
 
 
 async def whole(content: aiohttp.StreamReader, limit: int) -> bytes:

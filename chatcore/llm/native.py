@@ -11,8 +11,8 @@ from urllib.parse import quote
 import aiohttp
 from django.conf import settings as django_settings
 
-from chatcore.llm import failures, http_body
-from chatcore.llm.chat_chunks import AnswerReader
+from chatcore.llm import failures, http_body, pace
+from chatcore.llm.chat_chunks import AnswerReader, joined
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.native_dialect import MOST_LESSONS, Dialect
 from chatcore.llm.providers import ProviderSettings, address_problem
@@ -71,9 +71,10 @@ class NativeProvider:
                 for event in reader.read_whole(chunk + await http_body.whole(content, MAX_WHOLE)):
                     yield event
             while chunk and not reader.done:
-                for payload in payloads(lines.feed(chunk)):
-                    for event in reader.read(payload):
-                        yield event
+                for event in joined(reader.read_all(payloads(lines.feed(chunk)))):
+                    yield event
+                if reader.has_spoken and not reader.finished:
+                    await pace.tick()
                 chunk = await http_body.following(content, patience=_patience(reader))
             for payload in (*payloads([lines.rest()]), b""):
                 for event in reader.read(payload):

@@ -133,7 +133,7 @@ class _Watch:
 
     def start_waiting(self) -> None:
         self._due = self._loop.time() + self._limit
-        self._task = task = asyncio.current_task()
+        self._task = task = asyncio.current_task(self._loop)
         self._cancelling = task.cancelling() if task else 0
 
     def stop_waiting(self) -> bool:

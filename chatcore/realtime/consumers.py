@@ -13,8 +13,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import ValidationError
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError, FieldProblem, Invalid, Malformed, Unexpected
-from chatcore.problems import translate
+from chatcore.errors import ChatcoreError, Malformed, Unexpected
+from chatcore.problems import pydantic_problem, translate
 from chatcore.processes.protocols import abort_soon
 from chatcore.realtime.events import Pong, Refused, Result
 from chatcore.realtime.outgoing import Outgoing
@@ -204,9 +204,4 @@ def _checked(shape: type[Shape], data: Any) -> Shape:
     try:
         return shape.model_validate(data)
     except ValidationError as error:
-        raise Invalid(
-            errors=[
-                FieldProblem("/" + "/".join(map(str, item["loc"])), item["msg"], item["type"])
-                for item in error.errors(include_url=False)
-            ]
-        ) from None
+        raise pydantic_problem(error.errors(include_url=False)) from None

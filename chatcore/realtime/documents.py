@@ -23,7 +23,8 @@ _INTRODUCTION = f"""# Events and signals
 
 One log tells everything that happens, and every client follows it: web pages and programs by WebSocket (`/ws/`),
 listeners by server-sent events (`/events/`), and whoever asks now and then by `GET /api/v1/events`. The frames, the
-cursors and the permissions are the same at all three. [live.md](live.md) shows how to connect, resume and send.
+cursors and the permissions are the same at all three. To go on from where you were, give any of them the newest
+cursor as `?after=<cursor>`. [live.md](live.md) shows how to connect, resume and send.
 
 **Events** are durable. Each has an `id`, and a `cursor` once no older one can appear before it: resume from the newest
 cursor, drop an `id` you have had, and nothing is lost or double. They are kept for {KEPT_SECONDS // 86_400} days;

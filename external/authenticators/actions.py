@@ -78,7 +78,7 @@ def check_usable(kind: str, given: Given) -> None:
         build(kind, given)
     except ValueError as error:
         pointer = "/secret" if "secret" in str(error) else "/options"
-        raise refused(pointer, f"cannot be used: {error}", "unusable") from None
+        raise refused(pointer, f"cannot be used: {str(error).removesuffix('.')}", "unusable") from None
 
 
 def saved(authenticator: Authenticator, *, moved: bool) -> None:

@@ -12,6 +12,7 @@ from external.authenticators import actions
 from external.authenticators.forms import AuthenticatorForm
 from external.authenticators.kinds import kinds
 from external.models import Authenticator, KeySet
+from external.sections.options import options_shown
 from external.sections.section import Section
 
 
@@ -50,7 +51,11 @@ class Authenticators(Section[Authenticator]):
         return row.kind
 
     def shown(self, request: PrincipalRequest, row: Authenticator) -> Mapping[str, Any]:  # noqa: ARG002
-        return {"header": str(row.pk), "key_set": KeySet.objects.filter(pk=row.pk).first()}
+        return {
+            "header": str(row.pk),
+            "key_set": KeySet.objects.filter(pk=row.pk).first(),
+            "options": options_shown(row.options),
+        }
 
 
 AUTHENTICATORS = Authenticators()

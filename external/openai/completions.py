@@ -13,12 +13,14 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.offload import offload
 from chatcore.prepared import plans_kept
+from chatcore.texts import checked_text
 from chatcore.together import Together
 from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
 from conversations.actions.conversations import new_conversation
 from conversations.models import Conversation
+from external.items import MAX_THREAD
 from external.models import Completion
 from external.openai.dialogue import digest, instructions
 from external.openai.files import Sent
@@ -53,7 +55,8 @@ async def placed(principal: Principal, request: ChatRequest, header: str) -> Ask
 def _placed(principal: Principal, request: ChatRequest, named: str) -> Asking:
     """Nothing is looked up for a plain request that names nothing: it begins a conversation."""
     identifier = _identifier(named)
-    thread = "" if identifier or named == NEW else named[:200]
+    name = "" if identifier or named == NEW else named
+    thread = checked_text(name, "/metadata/conversation", limit=MAX_THREAD, required=False)
     dialogue, sent = request.dialogue()
     if not instructions(dialogue)[1] or dialogue[-1].role == "assistant":
         detail = "The last message must be somebody's to whom the model replies."

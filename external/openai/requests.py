@@ -139,6 +139,9 @@ class ChatRequest(BaseModel):
         spoken = [message.spoken(f"/messages/{at}", sent) for at, message in enumerate(self.messages)]
         if sum(len(one.files) for one in spoken) > MOST_FILES:
             raise texts.refused("/messages", f"have more than {MOST_FILES} files", "too_many")
+        last = spoken[-1]
+        if last.role == "user" and not last.text.strip() and not last.files:
+            raise texts.refused(f"/messages/{len(spoken) - 1}", "says nothing to reply to", "empty")
         return spoken, sent
 
     @property

@@ -63,6 +63,14 @@ def options_given(prefix: str, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value not in (None, "", [], False)}
 
 
+def options_shown(stored: Mapping[str, Any]) -> dict[str, str]:
+    """Label and text of each: what is no text as the JSON it was given as."""
+    return {
+        label_of(name): value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        for name, value in stored.items()
+    }
+
+
 def secret_field(label: str, what: str, *, is_stored: bool, limit: int) -> forms.Field:
     """It goes in and is never shown again."""
     told = (

@@ -12,6 +12,7 @@ from conversations.models import Conversation
 from external.adapters.registry import adapters
 from external.models import Source
 from external.sections.logs import page_of
+from external.sections.options import options_shown
 from external.sections.section import Section
 from external.sources import actions
 from external.sources.forms import SourceForm
@@ -59,6 +60,7 @@ class Sources(Section[Source]):
         own = Conversation.objects.for_principal(request.principal).filter(id__in=named)
         return {
             "secrets": secret_names(row),
+            "settings": options_shown(row.settings),
             "log": log,
             "entries": found,
             "older": older,

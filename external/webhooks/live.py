@@ -60,8 +60,11 @@ async def rotate(request: HttpRequest, id: uuid.UUID) -> WebhookSecretResource:
     operation_id="redeliver_all",
     summary="Deliver again what failed",
 )
-async def redeliver_all(request: HttpRequest, id: uuid.UUID, payload: Redelivery) -> Redelivered:
+async def redeliver_all(
+    request: HttpRequest, id: uuid.UUID, payload: Redelivery | None = None
+) -> Redelivered:
     """All that is dead, or what is of a time range. Ids and bodies are those of the first time."""
+    payload = payload or Redelivery()
     count = await in_request(
         actions.redeliver_all,
         principal_of(request),

@@ -64,7 +64,7 @@ def test_repeating_it_changes_nothing_and_shows_no_key():
 
 
 def test_the_password_is_kept_unless_one_is_given():
-    run("--email", EMAIL, "--password", PASSWORD, "--workspace", "Acme")
+    assert "key" not in run("--email", EMAIL, "--password", PASSWORD, "--workspace", "Acme")
     run("--email", EMAIL.upper(), "--workspace", "Acme")
     assert User.objects.get().check_password(PASSWORD)
     run("--email", EMAIL, "--password", "another-long-password", "--workspace", "Acme")

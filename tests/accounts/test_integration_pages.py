@@ -1,7 +1,9 @@
 """The pages of integrations as a browser gets them."""
 
 import html
+import json
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -39,6 +41,10 @@ def integration_of(owner: Principal, *grants: str) -> Integration:
 def shown_key(page: str) -> str:
     (found,) = re.findall(r"data-key-text>([^<]+)</pre>", page)
     return str(found)
+
+
+def shown_command(page: str) -> str:
+    return "".join(html.unescape(found) for found in re.findall(r"data-curl>(.*?)</pre>", page, re.DOTALL))
 
 
 def test_one_is_added_with_a_role_and_limits(owner: Principal) -> None:
@@ -118,7 +124,7 @@ def test_a_key_is_made_shown_once_with_a_command_rotated_and_revoked(owner: Prin
     first = shown_key(part)
     assert part.lstrip().startswith("<section")
     assert keys.find(first)
-    command = html.unescape(re.findall(r"data-curl>(.*?)</pre>", part, re.DOTALL)[0])
+    command = shown_command(part)
     assert command.startswith("curl http")
     assert f"Bearer {first}" in command
     assert first not in text(browser.get(reverse("integration", args=[made.pk])))
@@ -132,6 +138,39 @@ def test_a_key_is_made_shown_once_with_a_command_rotated_and_revoked(owner: Prin
     page = text(browser.post(reverse("revoke_key", args=[made.pk, newest.pk]), headers=HTMX))
     assert "Revoked" in page
     assert keys.find(second) is None
+
+
+@pytest.mark.parametrize(
+    ("grants", "acts", "bound", "path"),
+    [
+        ("messages:write conversations:write", True, {}, "/api/v1/intake/messages"),
+        ("conversations:write", True, {}, "/api/v1/conversations/"),
+        ("messages:write conversations:write models:read", True, {"threads": ["db-*"]}, "/api/v1/models/"),
+        ("*:*", False, {}, "/api/v1/conversations/"),
+        ("events:read messages:read", False, {}, "/api/v1/events"),
+        ("webhooks:manage", True, {}, ""),
+    ],
+)
+def test_the_command_shown_with_a_key_is_one_that_it_may_run(
+    owner: Principal, grants: str, acts: bool, bound: dict[str, Any], path: str
+) -> None:
+    made = integration_of(owner, *grants.split())
+    acting = made.acts_as if acts else None
+    Integration.objects.filter(pk=made.pk).update(acts_as=acting, constraints=bound)
+    page = text(signed_in(owner).post(reverse("make_key", args=[made.pk]), headers=HTMX))
+    command = shlex.split(shown_command(page))
+    assert bool(command) == bool(path)
+    if not command:
+        return
+    assert command[1].endswith(path)
+    headers = {"Authorization": f"Bearer {shown_key(page)}"}
+    body = json.loads(command[command.index("-d") + 1]) if "-d" in command else None
+    answer = (
+        Client().get(path, headers=headers)
+        if body is None
+        else Client().post(path, body, content_type="application/json", headers=headers)
+    )
+    assert answer.status_code < 300, answer.content
 
 
 def test_a_refused_key_is_said_in_the_page(owner: Principal) -> None:

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.api import ROUTES
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import PHONE, OpenPage
 from tests.running import Chatcore
 
 
@@ -16,6 +16,18 @@ def test_it_draws_every_operation_without_a_complaint(open_page: OpenPage) -> No
     expect(
         page.get_by_text("Conversations that people, outside systems and AI agents share.")
     ).to_be_visible()
+
+
+def test_it_is_dark_where_the_system_is_and_its_titles_fit_a_phone(open_page: OpenPage) -> None:
+    page = open_page("/api/docs", viewport=PHONE, color_scheme="dark")
+    title = page.locator(".opblock-tag").first
+    expect(title).to_be_visible()
+    expect(page.locator("html")).to_have_css("background-color", "rgb(28, 32, 34)")
+    expect(page.locator(".swagger-ui").first).to_have_css("color", "rgb(228, 230, 230)")
+    words, heading = title.locator("small").bounding_box(), title.bounding_box()
+    assert words
+    assert heading
+    assert words["width"] > 0.9 * heading["width"]
 
 
 def test_a_newcomer_makes_the_first_request_with_a_key(open_page: OpenPage, chatcore: Chatcore) -> None:

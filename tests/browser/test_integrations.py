@@ -17,7 +17,7 @@ def test_an_integration_gets_a_key_that_works_at_once(open_page: OpenPage) -> No
     expect(page.locator("[data-key-text]")).to_contain_text("cc_live_")
     command = page.locator("[data-curl]").inner_text()
     done = subprocess.run(["bash", "-c", f"{command} -s"], capture_output=True, text=True, check=True)
-    assert '"title":"First words"' in done.stdout.replace('": "', '":"')
+    assert '"text":"First words"' in done.stdout.replace('": "', '":"')
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide == 0
 

@@ -196,6 +196,8 @@ def test_every_operation_names_its_refusals(document: dict[str, Any]) -> None:
         content = answer["content"]["application/problem+json"]
         validator(document, content["schema"]).validate(content["example"])
         assert content["example"]["title"] == answer["description"], name
+    refused = operation_of(document, "refresh_provider")["responses"]["502"]
+    assert refused == {"$ref": "#/components/responses/ProviderFailed"}
 
 
 def test_commands_that_reply_describe_all_three_ways(document: dict[str, Any]) -> None:

@@ -60,6 +60,7 @@ def test_the_first_start_says_how_to_begin_and_the_second_finds_everything(tmp_p
         second.wait_for("Ctrl-C")
         assert "Preparing" not in second.output
         assert "curl" not in second.output
+        assert f"made at {second.url}/workspace/integrations/" in second.output
         assert second.end(signal.SIGTERM) == 0
     assert postgres_pids(data) == []
 

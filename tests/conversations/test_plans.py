@@ -152,7 +152,7 @@ READS: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     ),
     "the tail of the log": (lambda f: positions_after(f.cursor, 500), "event_order"),
     "a claim of queued replies": (lambda f: claims.claim_replies(5), "message_queued"),
-    "running replies": (lambda f: following._running_replies(f.conversation.id), "message_streaming"),
+    "running replies": (lambda f: following._running_replies([f.conversation.id]), "message_streaming"),
     "stalled replies": (lambda f: claims.sweep_stalled(), "message_streaming"),
 }
 BIG = ("conversations_message", "conversations_member", "realtime_event")

@@ -54,7 +54,7 @@ def test_the_algorithm_of_a_token_is_not_the_sender_s_choice(people: People) -> 
         "a.b.c",
         "x" * 9000,
     ):
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unauthenticated, match="Chatcore-User-Token"):
             resolve(key, Selectors(token=text))
 
 

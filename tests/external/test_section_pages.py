@@ -97,6 +97,16 @@ def test_one_is_added_shown_edited_switched_and_removed(owner: Principal, name: 
     assert not MODELS[name].objects.exists()
 
 
+def test_settings_are_shown_as_they_were_given(owner: Principal) -> None:
+    source = ROWS["source"](owner)
+    Source.objects.filter(pk=source.pk).update(
+        settings={"account_sid": ACCOUNT, "map": {"each": "$.alerts[*]"}}
+    )
+    page = unescape(text(signed_in(owner).get(reverse("source", args=[source.pk]))))
+    assert "<dt>Account SID</dt>" in page
+    assert '"each": "$.alerts[*]"' in page
+
+
 def test_secrets_that_are_left_empty_stay(owner: Principal) -> None:
     source, authenticator = ROWS["source"](owner), ROWS["authenticator"](owner)
     browser = signed_in(owner)

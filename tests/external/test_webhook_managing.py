@@ -186,7 +186,7 @@ def test_disabled_and_enabled_again(owner: Principal) -> None:
 
     assert send(client, "POST", f"{HOOKS}{webhook.id}/challenge").json()["status"] == "pending"
     assert states.activate(webhook.id, webhook.url, timezone.now())
-    assert send(client, "POST", f"{HOOKS}{webhook.id}/redeliver", {}).json() == {"count": 1}
+    assert send(client, "POST", f"{HOOKS}{webhook.id}/redeliver").json() == {"count": 1}
     sent.refresh_from_db()
     assert sent.status == "delivered"
     assert {claim.id for claim in claim_due(10, timezone.now())} == {dead.id}

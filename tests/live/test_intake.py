@@ -111,6 +111,62 @@ async def test_a_process_that_dies_in_the_middle_has_stored_nothing(gates: Path,
             assert jobs.fetchone() == (len(POINTS),)
 
 
+@pytest.mark.xdist_group("survival")
+async def test_what_is_committed_when_the_process_dies_is_stored_once(gates: Path, redis_url: str) -> None:
+    with Chatcore(scripts={"echo": [{"echo": True}]}, redis_url=redis_url, webs=3, workers=0) as chatcore:
+        for number, headers in enumerate(({"Idempotency-Key": "unheard-0123456789"}, {})):
+            name = f"unheard {number}"
+            await _kill_before_the_answer(chatcore, number, headers, name)
+            assert stored(chatcore, name) == (1, 1)
+
+            with chatcore.client(2, **headers) as http:
+                answer = http.post(PATH, json=body(name))
+
+            assert answer.status_code in {200, 202}
+            assert stored(chatcore, name) == (1, 1)
+            with chatcore.connect() as sql:
+                jobs = sql.execute(
+                    "select count(*) from procrastinate_jobs where args->>'reply_id' = %s",
+                    [answer.json()["reply"]["id"]],
+                )
+                assert jobs.fetchone() == (1,)
+
+
+async def _kill_before_the_answer(
+    chatcore: Chatcore, number: int, headers: dict[str, str], name: str
+) -> None:
+    """Its transaction is committed, but Postgres waits for a standby before it says so: then it is killed."""
+    with chatcore.connect() as sql:
+        sql.execute(f"alter database {chatcore.database} set synchronous_commit = on")
+        sql.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        with chatcore.client(number) as http:
+            http.get("/api/v1/models/").raise_for_status()  # that the key was used is noted now, not later
+        try:
+            _let_commits_wait_for(sql, "nobody")
+            asking = asyncio.create_task(asyncio.to_thread(_post, chatcore, number, headers, name))
+            await until(lambda: _any(sql, COMMITTING))
+            chatcore.kill(f"web{number}")
+        finally:
+            _let_commits_wait_for(sql, "")
+        assert await asking is None
+        await until(lambda: not _writing(sql))
+
+
+COMMITTING = """wait_event = 'SyncRep' and exists (
+    select from pg_locks where pg_locks.pid = pg_stat_activity.pid and mode = 'RowExclusiveLock'
+        and relation = 'conversations_message'::regclass
+)"""
+
+
+def _let_commits_wait_for(sql: psycopg.Connection[Any], standby: str) -> None:
+    """Those that are not careless, as the others of this server are."""
+    sql.execute(f"alter system set synchronous_standby_names = '{standby}'")
+    sql.execute("select pg_reload_conf()")
+
+
 async def _kill_at(chatcore: Chatcore, number: int, table: str, headers: dict[str, str]) -> None:
     """Kill the web process while its transaction waits for this table."""
     with chatcore.connect() as holder, chatcore.connect() as watcher:

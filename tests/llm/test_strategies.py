@@ -143,7 +143,7 @@ async def test_an_answer_is_counted_or_measured_only_where_the_strategy_asks_for
 ) -> None:
     model_id = await offload(_reachable, upstream, strategy)
     async with aclosing(routing.answer(model_id, REQUEST)) as events:
-        assert await anext(events) == TextDelta("Hello")
+        assert isinstance(await anext(events), TextDelta)
         await line.shared().settled()
         assert await offload(seen)
     await line.shared().settled()

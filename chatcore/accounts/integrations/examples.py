@@ -6,22 +6,29 @@ from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 
 _JSON = "-H 'Content-Type: application/json' -d"
-# The grant that opens it, and what is asked then.
+_MESSAGE = f"""/api/v1/intake/messages \\\n  {_JSON} '{{"content": "First words", "respond": "none"}}'"""
+_CONVERSATION = f"""/api/v1/conversations/ \\\n  {_JSON} '{{"title": "First words"}}'"""
+# Constraints that an example cannot know its way around.
+_BOUND = ("conversations", "threads", "metadata_schema")
+# What is asked, and the grants that open it.
 _TRIES = (
-    ("conversations:write", f"""/api/v1/conversations/ \\\n  {_JSON} '{{"title": "First words"}}'"""),
-    ("conversations:read", "/api/v1/conversations/"),
-    ("models:read", "/api/v1/models/"),
-    ("usage:read", "/api/v1/usage/summary/"),
+    (_MESSAGE, ("messages:write", "conversations:write")),
+    (_CONVERSATION, ("conversations:write",)),
+    ("/api/v1/conversations/", ("conversations:read",)),
+    ("/api/v1/models/", ("models:read",)),
+    ("/api/v1/events", ("events:read", "messages:read")),
+    ("/api/v1/usage/summary/", ("usage:read",)),
 )
 
 
 def curl_example(integration: Integration, key: str) -> str:
-    """A line for a shell, ready to be run."""
+    """A line for a shell, ready to be run; empty where there is none for what the integration may do."""
     principal = Principal(None, integration.workspace, integration, frozenset(integration.grants), "")
-    wished = [try_it for grant, try_it in _TRIES if principal.may(grant)]
-    if integration.acts_as_id is None:  # who acts for nobody owns nothing
-        wished = [try_it for try_it in wished if try_it is not _TRIES[0][1]]
-    path = wished[0] if wished else "/api/v1/models/"
-    address, _, rest = path.partition(" ")
-    command = f'curl {settings.PUBLIC_URL}{address} \\\n  -H "Authorization: Bearer {key}"'
-    return f"{command} {rest}" if rest else command
+    bound = integration.acts_as_id is None or any(integration.constraints.get(name) for name in _BOUND)
+    for path, grants in _TRIES:
+        writes = path in (_MESSAGE, _CONVERSATION)
+        if all(principal.may(grant) for grant in grants) and not (writes and bound):
+            address, _, rest = path.partition(" ")
+            command = f'curl {settings.PUBLIC_URL}{address} \\\n  -H "Authorization: Bearer {key}"'
+            return f"{command} {rest}" if rest else command
+    return ""

@@ -50,7 +50,8 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         except ChatcoreError as error:
             raise CommandError(error.detail) from None
-        self.stdout.write(json.dumps(_as_json(made)) if options["json"] else _as_lines(made))
+        lines = _as_lines(made, with_key=bool(options["key_name"]))
+        self.stdout.write(json.dumps(_as_json(made)) if options["json"] else lines)
 
 
 def _as_json(made: Bootstrapped) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def _as_json(made: Bootstrapped) -> dict[str, Any]:
     }
 
 
-def _as_lines(made: Bootstrapped) -> str:
+def _as_lines(made: Bootstrapped, *, with_key: bool) -> str:
+    lines = f"workspace  {made.workspace.name} ({made.workspace.pk})\nuser       {made.user.email}"
     key = made.key_text or "not shown again (use --new-key to rotate it)"
-    workspace = f"{made.workspace.name} ({made.workspace.pk})"
-    return f"workspace  {workspace}\nuser       {made.user.email}\nkey        {key}"
+    return f"{lines}\nkey        {key}" if with_key else lines

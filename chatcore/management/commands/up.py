@@ -56,6 +56,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Sign in as the owner, once: {first.sign_in_link}")
         if first and first.curl_example:
             self.stdout.write(f"Try the API:\n{first.curl_example}")
+        else:
+            self.stdout.write(f"Keys for the API are made at {settings.PUBLIC_URL}/workspace/integrations/")
         self.stdout.write("Ctrl-C stops everything.")
         self.stdout.flush()
 

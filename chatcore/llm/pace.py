@@ -1,0 +1,34 @@
+"""The clock by which a process reads the models that answer, and tells what they said: what is done together costs one
+waking for many. Nobody can read what comes faster.
+"""
+
+import asyncio
+import weakref
+
+TICK_MILLISECONDS = 40
+STREAMS_AT_ONCE = 50  # for each so many that grow at once, the clock is slower by its first pace
+LONGEST_MILLISECONDS = 200
+
+_growing: "weakref.WeakSet[object]" = weakref.WeakSet()
+
+
+def join(stream: object) -> None:
+    """It grows from now on, until it leaves."""
+    _growing.add(stream)
+
+
+def leave(stream: object) -> None:
+    """Safe to repeat."""
+    _growing.discard(stream)
+
+
+def next_tick(now: float) -> float:
+    """The time of the event loop at which it ticks next, in whole milliseconds so that no tick is its own next one."""
+    interval = min(TICK_MILLISECONDS * (1 + len(_growing) // STREAMS_AT_ONCE), LONGEST_MILLISECONDS)
+    return (round(now * 1000) // interval + 1) * interval / 1000
+
+
+async def tick() -> None:
+    """Wait for it."""
+    now = asyncio.get_running_loop().time()
+    await asyncio.sleep(next_tick(now) - now)

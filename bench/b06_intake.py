@@ -23,7 +23,11 @@ EVEN_RATE, EVEN = 100, 1_000
 GOAL_RATE, GOAL_SHARE, GOAL_MILLISECONDS = 350, 1 / 6, 60
 SCRIPTS = {"echo": [{"text": "Seen."}]}
 # The key of the benchmark posts more than one integration commonly may.
-UNLIMITED = {"RATE_LIMIT_KEY": "10000000", "RATE_LIMIT_WORKSPACE": "10000000"}
+UNLIMITED = {
+    "RATE_LIMIT_KEY": "10000000",
+    "RATE_LIMIT_WORKSPACE": "10000000",
+    "RATE_LIMIT_CONVERSATION": "0",
+}
 
 
 def run() -> list[Figure]:

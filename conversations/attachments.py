@@ -86,8 +86,13 @@ def examine(name: str, content: bytes) -> Examined:
     return Examined(attachment, content, preview)
 
 
-def attach(message: Message, attachments: Sequence[Attachment | uuid.UUID], principal: Principal) -> None:
-    """Give the message these files, in this order, in the transaction that posts it.
+def attach(
+    message: Message,
+    attachments: Sequence[Attachment | uuid.UUID],
+    principal: Principal,
+    positions: Sequence[int] = (),
+) -> None:
+    """Give the message these files, in this order or in these places, in the transaction that posts it.
 
     Raises Invalid for one that is unknown, somebody else's or sent already, and for too many.
     """
@@ -103,7 +108,7 @@ def attach(message: Message, attachments: Sequence[Attachment | uuid.UUID], prin
         if row is None:
             pointer, detail = f"/attachments/{position}", "is no file of yours that waits for a message"
             raise texts.refused(pointer, detail, "unknown_attachment")
-        row.message, row.position = message, position
+        row.message, row.position = message, positions[position] if positions else position
         row.save(update_fields=["message", "position"])
 
 

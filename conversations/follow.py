@@ -17,6 +17,7 @@ ENDINGS = {
     Message.Status.FAILED: "reply.failed",
     Message.Status.STOPPED: "reply.stopped",
 }
+BEGINNINGS = ("reply.queued", "reply.started", "reply.restarted")
 PARTS: tuple[Part, ...] = ("reasoning", "text")
 BUFFER_FRAMES = 10_000
 LOOK_AGAIN_SECONDS = 5.0
@@ -95,6 +96,10 @@ class ReplyWatch:
         attempt = data.get("attempt", self._attempt)
         if attempt > self._attempt:
             self._attempt, self._lengths = attempt, {"text": 0, "reasoning": 0}
+        if body["type"] in BEGINNINGS:
+            # Told by the log, which may come behind what the worker tells itself: then it is no news any more.
+            is_late = attempt < self._attempt or any(self._lengths.values())
+            return None if is_late else body
         if body["type"] != "reply.delta":
             return body
         known = self._lengths[data["part"]]

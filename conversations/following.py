@@ -186,7 +186,9 @@ class Following:
         elif frame.type in ("reply.completed", "reply.failed", "reply.stopped"):
             self._end(data["message"], data["attempt"], data["text"])
         elif frame.type == "reply.queued":
-            self.replies.pop(data["message"], None)
+            known = self.replies.get(data["message"])
+            if known is not None and known.attempt <= data["attempt"]:
+                del self.replies[data["message"]]
         self._emit_everywhere(frame.body)
 
     def _reply(self, message_id: str, attempt: int) -> FollowedReply | None:

@@ -1,6 +1,7 @@
 """Many messages in one request: as a JSON document, or one on each line (NDJSON)."""
 
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from external.bodies import MAX_BATCH, NewBatch, NewExternalMessage
 from external.errors import BatchRefused
 from external.idempotency import Answer
 from external.intake import IntakeItem, Outcome, accept
-from external.requests import hops_of
+from external.requests import heard_of, hops_of
 from external.resources import BatchResource, BatchResult
 
 NDJSON = "application/x-ndjson"
@@ -77,7 +78,7 @@ def read(request: HttpRequest) -> bytes:
 
 def parse(request: HttpRequest, body: bytes) -> Batch:
     """Raises Malformed, Invalid or TooLarge for what is no batch; a faulty item is kept with its problem."""
-    hops = hops_of(request)
+    hops, heard = hops_of(request), heard_of(request)
     if request.content_type == NDJSON:
         found: list[Any] = [_line(line) for line in body.split(b"\n") if line.strip()]
         if not found:
@@ -93,7 +94,7 @@ def parse(request: HttpRequest, body: bytes) -> Batch:
         found, atomic = shape.items, shape.atomic
     external_ids = [each.get("external_id") if isinstance(each, dict) else None for each in found]
     return Batch(
-        [_item(each, hops) for each in found],
+        [_item(each, hops, heard) for each in found],
         [each if isinstance(each, str) else None for each in external_ids],
         atomic,
     )
@@ -124,11 +125,11 @@ def _line(line: bytes) -> Any:
         return error
 
 
-def _item(found: Any, hops: int) -> IntakeItem | ChatcoreError:
+def _item(found: Any, hops: int, heard: uuid.UUID | None) -> IntakeItem | ChatcoreError:
     if isinstance(found, ChatcoreError):
         return found
     try:
-        return NewExternalMessage.model_validate(found).item(hops=hops, source="batch")
+        return NewExternalMessage.model_validate(found).item(hops=hops, heard=heard, source="batch")
     except pydantic.ValidationError as error:
         return pydantic_problem(error.errors(include_url=False))
     except RecursionError:

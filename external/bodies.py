@@ -1,9 +1,19 @@
 """What integrations send to the API. Whether it may be done, the intake decides."""
 
+import json
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StrictBool, Tag
+from pydantic import (
+    Discriminator,
+    Field,
+    StrictBool,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from chatcore.bodies import Body
 from chatcore.problems import BRANCH
@@ -75,8 +85,23 @@ def _kind(value: Any) -> str:
     return NAMED if isinstance(value, dict | Body) else PLAIN
 
 
+def _id_or_hint(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+    """Whoever sends their own name for a thread as an id is told how it is sent."""
+    try:
+        return inner(value)
+    except ValidationError:
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_THREAD:
+            raise
+        name = {"name": json.dumps({"thread": value}, ensure_ascii=False)}
+        raise PydanticCustomError(
+            "uuid_parsing",
+            "must be the id of a conversation; your own name for a thread is sent as {name}",
+            name,
+        ) from None
+
+
 Place = Annotated[
-    Annotated[uuid.UUID, Tag(PLAIN)] | Annotated[ThreadName, Tag(NAMED)],
+    Annotated[uuid.UUID, WrapValidator(_id_or_hint), Tag(PLAIN)] | Annotated[ThreadName, Tag(NAMED)],
     Discriminator(_kind),
 ]
 Answer = Annotated[
@@ -125,8 +150,8 @@ class NewExternalMessage(Body):
         ABSENT, ge=0, le=1_000, description="How many systems it has passed; also in Chatcore-Hops."
     )
 
-    def item(self, *, hops: int = 0, source: str = "api") -> IntakeItem:
-        """`hops`: of the request's header. The higher of both counts."""
+    def item(self, *, hops: int = 0, heard: uuid.UUID | None = None, source: str = "api") -> IntakeItem:
+        """`hops` and `heard`: of the request's headers. The higher of both counts of hops."""
         place = self.conversation
         return IntakeItem(
             content=self.content,
@@ -144,6 +169,7 @@ class NewExternalMessage(Body):
             ),
             params=self.params or {},
             hops=max(self.hops or 0, hops),
+            heard=heard,
             source=source,
         )
 

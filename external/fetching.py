@@ -33,9 +33,15 @@ class FetchFailed(ChatcoreError):
 
 
 def defer_fetch(
-    message_id: uuid.UUID, url: str, name: str, media_type: str, credentials: str | None = None
+    message_id: uuid.UUID,
+    url: str,
+    name: str,
+    media_type: str,
+    credentials: str | None = None,
+    *,
+    position: int = 0,
 ) -> None:
-    """Fetch a file and attach it to the message, once this transaction is committed.
+    """Fetch a file and attach it to the message in that place, once this transaction is committed.
 
     `credentials` is the Authorization header that opens it: told to the address's own origin alone, kept encrypted,
     forgotten when it is over. An empty `media_type` is what the answer says. Raises AddressRefused.
@@ -45,6 +51,7 @@ def defer_fetch(
         message_id=message_id,
         url=url,
         name=name or name_in(url),
+        position=position,
         media_type=media_type,
         authorization=credentials or "",
     )
@@ -102,7 +109,7 @@ def _keep(waiting: Fetch, answer: outbound.Answer) -> None:
     with transaction.atomic():
         ours = Fetch.objects.filter(id=waiting.id, status=Fetch.Status.WAITING)
         if ours.update(status=Fetch.Status.DONE, authorization="", error=""):
-            attach(waiting.message, [kept], principal)
+            attach(waiting.message, [kept], principal, [waiting.position])
 
 
 @transaction.atomic

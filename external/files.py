@@ -26,9 +26,14 @@ def store_files(principal: Principal, sources: Iterable[AttachmentSource]) -> tu
 
 def fetch_files(message_id: uuid.UUID, sources: Iterable[AttachmentSource]) -> None:
     """Have those with addresses fetched and attached, once the message is committed."""
-    for source in sources:
+    for place, source in enumerate(sources):
         if source.url is not None:
-            defer_fetch(message_id, source.url, source.name, source.media_type)
+            defer_fetch(message_id, source.url, source.name, source.media_type, position=place)
+
+
+def places_of_bytes(sources: Iterable[AttachmentSource]) -> list[int]:
+    """The places, among all files of the message, of those that `store_files` stores."""
+    return [place for place, source in enumerate(sources) if source.url is None]
 
 
 def decoded(text: str, pointer: str) -> bytes:

@@ -18,10 +18,11 @@ from chatcore.problems import NAMED_PROBLEMS
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
 from conversations.models import Message
 from external import provenance, threads
+from external.bursts import Bursts
 from external.errors import BatchRefused
 from external.files import store_files
 from external.items import AttachmentSource, IntakeItem, Respond, check
-from external.models import IntakePolicy
+from external.models import IntakeMessage, IntakePolicy
 from external.planning import Addressed, Plan, Planned, Responders
 from external.resolving import IdentitySelector, Resolved, Selectors, UserSelector, resolve
 from external.threads import WRITE, Places
@@ -87,8 +88,9 @@ def accept(
         raise Forbidden("Only integrations post messages from outside. Use the key of one.")
     principal.require_any(WRITE)
     files = {place: _files_of(principal, item) for place, item in enumerate(items) if item.attachments}
+    bursts = Bursts()
     for _ in range(ATTEMPTS):
-        intake = _Intake(principal, principal.integration, token, files)
+        intake = _Intake(principal, principal.integration, token, files, bursts)
         try:
             with transaction.atomic():
                 return intake.run(items, reply_ids, atomic=atomic)
@@ -114,8 +116,14 @@ class _Intake:
     """What one transaction knows and has decided, by the place of each item."""
 
     def __init__(
-        self, principal: Principal, integration: Integration, token: str | None, files: Mapping[int, Files]
+        self,
+        principal: Principal,
+        integration: Integration,
+        token: str | None,
+        files: Mapping[int, Files],
+        bursts: Bursts,
     ) -> None:
+        self.bursts = bursts
         self.files = files
         self.principal = principal
         self.integration = integration
@@ -137,7 +145,8 @@ class _Intake:
                 self.outcomes[place] = error
         repeats = self._set_repeated_aside(items)
         addressed = self._address(items, reply_ids, repeats)
-        self._store(addressed, self._hold(addressed), as_one=atomic or len(items) == 1)
+        places = self._hold(addressed)
+        self._store(self._in_time(addressed, places), places, as_one=atomic or len(items) == 1)
         for place, first in repeats.items():
             outcome = self.outcomes[first]
             self.outcomes[place] = (
@@ -160,10 +169,7 @@ class _Intake:
         repeats: dict[int, int] = {}
         for place, external_id in named.items():
             if external_id in known:
-                row, reply = known[external_id]
-                self.outcomes[place] = Accepted(
-                    row.message, reply, row.message.conversation_id, row.strategy, duplicate=True
-                )
+                self.outcomes[place] = _known(*known[external_id])
             elif external_id in first:
                 repeats[place] = first[external_id]
             else:
@@ -201,6 +207,19 @@ class _Intake:
         named = {each.item.conversation for each in addressed if each.item.conversation is not None}
         return threads.hold(self.integration, keys, named)
 
+    def _in_time(self, addressed: Sequence[Addressed], places: Places) -> Sequence[Addressed]:
+        """Without those that come too fast for their conversation, unless they have been stored meanwhile."""
+        refused = self.bursts.refused(addressed, places, self.policy)
+        if not refused:
+            return addressed
+        late = {each.place: each.item for each in addressed if each.place in refused}
+        named = {item.external_id for item in late.values() if item.external_id is not None}
+        known = provenance.first_messages(self.integration, named)
+        for place, item in late.items():
+            found = known.get(item.external_id or "")
+            self.outcomes[place] = _known(*found) if found else refused[place]
+        return [each for each in addressed if each.place not in refused]
+
     def _store(self, addressed: Sequence[Addressed], places: Places, *, as_one: bool) -> None:
         """All together; where a budget does not cover all of them, one after the other, unless they are one thing."""
         plan = self._plan(addressed, places)
@@ -222,7 +241,7 @@ class _Intake:
             self.outcomes[addressed.place] = error
 
     def _plan(self, addressed: Iterable[Addressed], places: Places) -> Plan:
-        plan = Plan(self.principal, self.policy, places, self._responders)
+        plan = Plan(self.principal, self.policy, places, self._responders, self.bursts.ids)
         for each in addressed:
             try:
                 plan.add(each)
@@ -235,6 +254,10 @@ class _Intake:
             return
         plan.write()
         self.outcomes |= {each.of.place: _accepted(each) for each in plan.planned}
+
+
+def _known(row: IntakeMessage, reply: Message | None) -> Accepted:
+    return Accepted(row.message, reply, row.message.conversation_id, row.strategy, duplicate=True)
 
 
 def _accepted(planned: Planned) -> Accepted:

@@ -40,7 +40,7 @@ class AttachmentSource:
 class IntakeItem:
     """A message to accept. `thread` names a conversation by the sender's word, `conversation` by its id.
 
-    `hops` counts the systems it has passed, `source` is the door.
+    `hops` counts the systems it has passed, `source` is the door. `heard` is the delivery of ours that it came with.
     """
 
     content: str
@@ -55,6 +55,7 @@ class IntakeItem:
     attachments: tuple[AttachmentSource, ...] = ()
     params: dict[str, Any] = field(default_factory=dict)
     hops: int = 0
+    heard: uuid.UUID | None = None
     source: str = "api"
 
     def selectors(self, token: str | None) -> Selectors:

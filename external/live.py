@@ -15,7 +15,7 @@ from external.bodies import NewExternalMessage
 from external.gathering import gather
 from external.idempotency import Answer
 from external.intake import Accepted, accept_one
-from external.requests import acting_user, hops_of, principal_of_request, token_of
+from external.requests import acting_user, heard_of, hops_of, principal_of_request, token_of
 from external.resources import BatchResource, IntakeResource
 
 router = Router(tags=["intake"])
@@ -60,7 +60,11 @@ async def post_message(request: HttpRequest, payload: NewExternalMessage) -> Htt
     `external.accepted`.
     """
     principal = principal_of_request(request)
-    item, token, key = payload.item(hops=hops_of(request)), token_of(request), idempotency.key_of(request)
+    item, token, key = (
+        payload.item(hops=hops_of(request), heard=heard_of(request)),
+        token_of(request),
+        idempotency.key_of(request),
+    )
     if key is None:
         accepted = await gather(principal, item, token)
         reads = accepted.duplicate or item.attachments  # the files of its message

@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,11 +21,13 @@ from conversations.attachments import attach, attachments_of
 from conversations.models import Conversation, Message
 from conversations.texts import checked_title
 from external import provenance, threads
-from external.files import fetch_files
+from external.errors import LoopDetected
+from external.files import fetch_files, places_of_bytes
 from external.items import IntakeItem, Respond
 from external.models import IntakeMessage, IntakePolicy, Thread
 from external.resolving import Resolved
 from external.threads import Places, ThreadKey
+from external.webhooks.hops import conversation_told
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,23 @@ class Planned:
     reply: Message | None
 
 
+def continued(
+    addressed: Addressed, places: Places, policy: IntakePolicy, now: datetime
+) -> Conversation | None:
+    """The conversation it goes on in; None if one has to be started. Raises NotFound."""
+    if addressed.item.conversation is not None:
+        named = places.writable(addressed.principal, addressed.item.conversation)
+        if named is None:
+            raise NotFound
+        return named
+    assert addressed.key
+    thread = places.threads.get(addressed.key)
+    if thread is None:
+        return None
+    found = places.writable(addressed.principal, thread.conversation_id)
+    return None if found is None or threads.is_over(found, policy, now) else found
+
+
 class Responders:
     """Who answers, asked once for all messages of one kind."""
 
@@ -86,10 +105,18 @@ class Responders:
 
 
 class Plan:
-    """Messages to be written together. `add` refuses before anything is planned; `write` stores all of it."""
+    """Messages to be written together. `add` refuses before anything is planned; `write` stores all of it.
+
+    `ids` are those that the next conversations of threads shall have.
+    """
 
     def __init__(
-        self, sender: Principal, policy: IntakePolicy, places: Places, responders: Responders
+        self,
+        sender: Principal,
+        policy: IntakePolicy,
+        places: Places,
+        responders: Responders,
+        ids: Mapping[ThreadKey, uuid.UUID],
     ) -> None:
         assert sender.integration
         self._sender = sender
@@ -98,12 +125,14 @@ class Plan:
         self.planned: list[Planned] = []
         self._now: datetime = timezone.now()
         self._responders = responders
+        self._ids = {key: each for key, each in ids.items() if each not in places.conversations}
         self._before = places
         self._places = Places(
             {known: copy.copy(each) for known, each in places.conversations.items()},
             dict(places.audiences),
             dict(places.threads),
         )
+        self._told: dict[uuid.UUID, uuid.UUID | None] = {}
         self._ends: dict[uuid.UUID, uuid.UUID | None] = {}
         self._started: list[Conversation] = []
         self._opened: list[Thread] = []
@@ -112,7 +141,8 @@ class Plan:
     def add(self, addressed: Addressed) -> None:
         """Raises what the message is refused with."""
         principal, item = addressed.principal, addressed.item
-        conversation = self._continued(addressed)
+        conversation = continued(addressed, self._places, self.policy, self._now)
+        self._refuse_echo(item, conversation)
         thread = None if item.conversation is not None else item.thread or ""
         principal.check_constraints(conversation=conversation, thread=thread, metadata=item.metadata)
         closes = item.closes(self.policy)
@@ -132,12 +162,23 @@ class Plan:
         if closes and addressed.key in self._places.threads:
             self._close(addressed.key)
 
+    def _refuse_echo(self, item: IntakeItem, conversation: Conversation | None) -> None:
+        """Raises LoopDetected for what a webhook has told of the conversation that it comes back to."""
+        if item.heard is None or conversation is None:
+            return
+        if item.heard not in self._told:
+            self._told[item.heard] = conversation_told(self.integration, item.heard)
+        if self._told[item.heard] == conversation.id:
+            raise LoopDetected(
+                "The message comes with the webhook-id of a delivery that told of this conversation: it answers itself."
+            )
+
     def write(self) -> None:
         """Raises BudgetExceeded, PriceUnknown, or Raced, after which the transaction must not commit."""
         threads.save(self._opened, self._closed)
         for each in self.planned:
             if each.of.files:
-                attach(each.message, each.of.files, self._sender)
+                attach(each.message, each.of.files, self._sender, places_of_bytes(each.of.item.attachments))
         write(
             [self._posting(each) for each in self.planned],
             started=self._started,
@@ -148,20 +189,6 @@ class Plan:
             fetch_files(each.message.id, each.of.item.attachments)
         self._before.adopt(self._places)
 
-    def _continued(self, addressed: Addressed) -> Conversation | None:
-        """The conversation it goes on in; None if one has to be started. Raises NotFound."""
-        if addressed.item.conversation is not None:
-            named = self._places.writable(addressed.principal, addressed.item.conversation)
-            if named is None:
-                raise NotFound
-            return named
-        assert addressed.key
-        thread = self._places.threads.get(addressed.key)
-        if thread is None:
-            return None
-        found = self._places.writable(addressed.principal, thread.conversation_id)
-        return None if found is None or threads.is_over(found, self.policy, self._now) else found
-
     def _start(self, addressed: Addressed) -> Conversation:
         """In place of the thread's former conversation, if it had one."""
         assert addressed.key
@@ -169,6 +196,7 @@ class Plan:
             self._close(addressed.key)
         title = addressed.item.title
         conversation = Conversation(
+            id=self._ids.pop(addressed.key, None) or uuid7(),
             workspace_id=self.integration.workspace_id,
             owner_id=addressed.resolved.user.id,
             title=checked_title(title) if title else "",

@@ -1,5 +1,7 @@
 """What a request of an integration says besides its body."""
 
+import uuid
+
 from django.http import HttpRequest
 
 from chatcore.accounts.ninja import principal_of
@@ -8,6 +10,7 @@ from chatcore.accounts.tokens import user_of_token
 from chatcore.errors import Forbidden, Malformed, Unauthenticated
 from external.selectors import UNPROVEN_USER
 
+DELIVERY = "webhook-id"  # of Standard Webhooks: other systems' ids name nothing here
 HOPS = "Chatcore-Hops"
 TOKEN = "Chatcore-User-Token"  # noqa: S105 (a header's name)
 
@@ -30,6 +33,18 @@ def hops_of(request: HttpRequest) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 7):
         raise Malformed(f"{HOPS} is a number.")
     return int(text)
+
+
+def heard_of(request: HttpRequest) -> uuid.UUID | None:
+    """The delivery of a webhook of ours that the request was made of: who forwards one forwards its header."""
+    return delivery_named(request.headers.get(DELIVERY, ""))
+
+
+def delivery_named(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
 
 
 def acting_user(principal: Principal, token: str | None) -> str:

@@ -8,6 +8,7 @@ Credentials that do not hold are paid for by the address they come from.
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -35,32 +36,50 @@ class CostTooHigh(Invalid):
     remedy = "Send it in several smaller requests. Nothing was stored."
 
 
-def charge(principal: "Principal", cost: int = 1, *, conversation: uuid.UUID | None = None) -> None:
+def charge(principal: "Principal", cost: int = 1) -> None:
     """Take `cost` requests from every window of the principal, or none. The doors charge 1 for every request.
 
-    With `conversation`, one message in it is counted too. Raises TooMany, whose `retry_after` is never too early.
-    Asks Redis where it is configured: not for the event loop. Without Redis each process counts for itself.
+    Raises TooMany, whose `retry_after` is never too early. Asks Redis where it is configured: not for the event loop.
+    Without Redis each process counts for itself.
     """
     wanted = _windows_of(principal)
     _refuse_hopeless(wanted, cost)
     now = time.time()
-
-    def take(counters: windows.Counters) -> list[Standing]:
-        standings = counters.take(wanted, cost, now)
-        if conversation is not None and settings.RATE_LIMIT_CONVERSATION and not _refusing(standings):
-            burst = Window("conversation", str(conversation), settings.RATE_LIMIT_CONVERSATION, BURST_SECONDS)
-            if wait := counters.take_moving(burst, now):
-                counters.give_back(wanted, cost, now)
-                detail = f"One conversation takes {burst.quota} messages in {burst.seconds} seconds."
-                raise TooMany(detail, retry_after=wait)
-        return standings
-
     try:
-        standings = windows.ask(take)
+        standings = windows.ask(lambda counters: counters.take(wanted, cost, now))
     except StoreDown:
-        standings = take(windows.local())
+        standings = windows.local().take(wanted, cost, now)
     principal.rates.update({standing.window.name: standing for standing in standings})
     _refuse(standings)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """How many messages a conversation takes now, and what the others are refused with."""
+
+    taken: int
+    refusal: TooMany
+
+
+def take_bursts(messages: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, Burst]:
+    """Charge conversations, by their ids, for so many messages from outside; in one question for all of them.
+
+    Empty where nothing limits them. Asks Redis where it is configured: not for the event loop.
+    """
+    quota = settings.RATE_LIMIT_CONVERSATION
+    if not quota or not messages:
+        return {}
+    now = time.time()
+    wanted = [
+        (Window("conversation", str(each), quota, BURST_SECONDS), count) for each, count in messages.items()
+    ]
+    try:
+        found = windows.ask(lambda counters: counters.take_moving(wanted, now))
+    except StoreDown:
+        found = windows.local().take_moving(wanted, now)
+    detail = f"One conversation takes {quota} messages from outside in {BURST_SECONDS} seconds."
+    pairs = zip(messages, found, strict=True)
+    return {each: Burst(taken, TooMany(detail, retry_after=wait)) for each, (taken, wait) in pairs}
 
 
 async def charge_live(principal: "Principal") -> None:

@@ -92,14 +92,60 @@ class Counters:
         remaining = max(window.quota - self._storage.get(window.key(now)), 0)
         return Standing(window, remaining, window.resets_in(now))
 
-    def take_moving(self, window: Window, now: float) -> int:
-        """One unit of a window that moves with the time. 0, or the seconds until there is one."""
-        key = f"{window.name}:{window.subject}"
-        with self._lock if isinstance(self._storage, MemoryStorage) else _UNLOCKED:
-            if self._storage.acquire_entry(key, window.quota, window.seconds):
-                return 0
-            oldest, _ = self._storage.get_moving_window(key, window.quota, window.seconds)
-        return max(math.ceil(oldest + window.seconds - now), 1)
+    def take_moving(self, wanted: Sequence[tuple[Window, int]], now: float) -> list[tuple[int, int]]:
+        """As many units as each window that moves with the time still has, in one question to the store.
+
+        Of each how many were taken, and the seconds until there is one more.
+        """
+        if isinstance(self._storage, RedisStorage):
+            return self._take_moving_shared(self._storage, wanted, now)
+        with self._lock:
+            return [self._take_moving_here(window, units, now) for window, units in wanted]
+
+    def _take_moving_here(self, window: Window, units: int, now: float) -> tuple[int, int]:
+        name, quota, seconds = f"moving:{window.name}:{window.subject}", window.quota, window.seconds
+        taken = 0
+        while taken < min(units, quota) and self._storage.acquire_entry(name, quota, seconds):
+            taken += 1
+        oldest, _ = self._storage.get_moving_window(name, quota, seconds)
+        return taken, _wait_for(oldest, seconds, now)
+
+    def _take_moving_shared(
+        self, storage: RedisStorage, wanted: Sequence[tuple[Window, int]], now: float
+    ) -> list[tuple[int, int]]:
+        keys = [storage.prefixed_key(f"moving:{window.name}:{window.subject}") for window, _ in wanted]
+        values = [part for window, units in wanted for part in (units, window.quota, window.seconds)]
+        found = storage.storage.register_script(_TAKE_MOVING)(keys=keys, args=[now, *values])
+        pairs = zip(wanted, found, strict=True)
+        return [
+            (int(taken), _wait_for(float(oldest), each.seconds, now)) for (each, _), (taken, oldest) in pairs
+        ]
+
+
+def _wait_for(oldest: float, seconds: int, now: float) -> int:
+    return max(math.ceil(oldest + seconds - now), 1)
+
+
+# Each list holds when its units were taken, the newest first.
+_TAKE_MOVING = """
+local now, found = tonumber(ARGV[1]), {}
+for place, key in ipairs(KEYS) do
+    local units, quota = tonumber(ARGV[3 * place - 1]), tonumber(ARGV[3 * place])
+    local seconds = tonumber(ARGV[3 * place + 1])
+    local oldest = redis.call('lindex', key, -1)
+    while oldest and tonumber(oldest) <= now - seconds do
+        redis.call('rpop', key)
+        oldest = redis.call('lindex', key, -1)
+    end
+    local taken = math.max(math.min(units, quota - redis.call('llen', key)), 0)
+    for _ = 1, taken do
+        redis.call('lpush', key, ARGV[1])
+    end
+    redis.call('expire', key, seconds + 1)
+    found[place] = {taken, oldest or ARGV[1]}
+end
+return found
+"""
 
 
 @functools.cache

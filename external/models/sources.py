@@ -142,6 +142,7 @@ class Fetch(models.Model):
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="+", db_constraint=False)
     url = models.TextField()
     name = models.CharField(max_length=255)
+    position = models.PositiveSmallIntegerField(default=0, help_text="Its place among its message's files.")
     media_type = models.CharField(max_length=200, blank=True)
     authorization = EncryptedTextField(
         blank=True, editable=False, help_text="The header that opens it; forgotten when it is over."

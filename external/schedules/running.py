@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from chatcore.errors import ChatcoreError
+from chatcore.security.limits import charge
 from external.intake import Accepted, IntakeItem, Respond, UserSelector, accept_one
 from external.integrations import principal_of_integration
 from external.models.schedules import Schedule, ScheduleRun
@@ -87,7 +88,9 @@ def _accept(schedule: Schedule, due_at: datetime) -> Accepted:
         respond=_respond(schedule),
         source="schedule",
     )
-    return accept_one(principal_of_integration(schedule.integration), item)
+    principal = principal_of_integration(schedule.integration)
+    charge(principal)
+    return accept_one(principal, item)
 
 
 def _respond(schedule: Schedule) -> Respond:

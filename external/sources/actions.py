@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from chatcore.accounts.integrations.actions import in_reach
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Conflict, FieldProblem, NotFound
@@ -18,7 +19,16 @@ from external.models import Source
 from external.sources.opening import adapter_of
 
 MANAGE = "integrations:manage"
+MOST = 20  # of one integration
+MOST_LETTERS = 100  # of a name
 MOST_SETTINGS = 200
+
+
+class TooManySources(Conflict):
+    """An integration has at most twenty sources. Remove one first."""
+
+    code = "too_many_sources"
+    remedy = "Delete a source that is not needed any more, or add this one to another integration."
 
 
 def sources_of(principal: Principal) -> "QuerySet[Source]":
@@ -36,15 +46,20 @@ def find_source(principal: Principal, source_id: uuid.UUID) -> Source:
 
 @transaction.atomic
 def add_source(principal: Principal, *, integration: uuid.UUID, adapter: str, **fields: Any) -> Source:
-    """Raises Invalid, which points at each field that cannot be, and Conflict for a name taken."""
+    """Raises Invalid, which points at each field that cannot be, and Conflict for a name taken.
+
+    Who sets a source's secret can write as its integration: raises also what making a key of it would.
+    """
     principal.require(MANAGE)
-    owner = Integration.objects.filter(workspace=principal.workspace, id=integration).first()
-    if owner is None:
+    rows = Integration.objects.filter(workspace=principal.workspace, id=integration).select_for_update()
+    if rows.first() is None:
         raise refused("/integration", "must be the id of an integration of this workspace", "unknown")
+    owner = in_reach(principal, integration)
     if adapter not in adapters():
         raise refused("/adapter", f"must be one of {', '.join(adapters())}", "unknown")
+    if Source.objects.filter(integration=owner).count() >= MOST:
+        raise TooManySources
     source = Source(integration=owner, adapter=adapter)
-    _check_reach(principal, source)
     _write(source, fields)
     return source
 
@@ -52,7 +67,7 @@ def add_source(principal: Principal, *, integration: uuid.UUID, adapter: str, **
 @transaction.atomic
 def change_source(principal: Principal, source_id: uuid.UUID, **fields: Any) -> Source:
     source = find_source(principal, source_id)
-    _check_reach(principal, source)
+    in_reach(principal, source.integration_id)
     _write(source, fields)
     return source
 
@@ -62,15 +77,9 @@ def remove_source(principal: Principal, source_id: uuid.UUID) -> None:
     find_source(principal, source_id).delete()
 
 
-def _check_reach(principal: Principal, source: Source) -> None:
-    """Who sets a source's secret can write as its integration: nobody gets more by it than they have."""
-    for grant in source.integration.grants:
-        principal.require(grant)
-
-
 def _write(source: Source, fields: Mapping[str, Any]) -> None:
     if "name" in fields:
-        source.name = checked_text(fields["name"], "/name")
+        source.name = checked_text(fields["name"], "/name", limit=MOST_LETTERS)
     source.enabled = fields.get("enabled", source.enabled)
     settings = fields.get("settings", source.settings)
     prepare(source, source.adapter, settings, fields.get("secrets") or {})
@@ -89,7 +98,7 @@ def prepare(
     if adapter not in adapters():
         raise refused("/adapter", "its package is not installed", "unknown")
     for name, value in new_secrets.items():
-        checked_text(value, pointer_to("secrets", name), required=False)
+        checked_text(value, pointer_to("secrets", name), limit=10_000, required=False)
     _check_move(source, settings, new_secrets)
     source.adapter = adapter
     source.settings = checked_object(dict(settings), "/settings", most_keys=MOST_SETTINGS, depth=6)

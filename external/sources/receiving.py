@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from external.intake import accept_one
 from external.integrations import principal_of_integration
 from external.items import IntakeItem, Respond
 from external.models import Arrival, Rejection, ReplyPart, Source
+from external.requests import DELIVERY, delivery_named
 from external.resolving import IdentitySelector, UserSelector
 from external.sources.opening import adapter_of, find_open
 
@@ -78,7 +80,7 @@ def _take_all(
         try:
             if isinstance(each, ChatcoreError):
                 raise each
-            outcomes.append(_take(source, each))
+            outcomes.append(_take(source, each, delivery_named(received.headers.get(DELIVERY, ""))))
         except ChatcoreError as error:
             # Logged even if it may succeed later: not every vendor sends again.
             _reject(source, error, received)
@@ -89,15 +91,16 @@ def _take_all(
 
 
 @transaction.atomic
-def _take(source: Source, incoming: Incoming) -> Outcome:
+def _take(source: Source, incoming: Incoming, heard: uuid.UUID | None) -> Outcome:
     """The message, where replies to it go, and the files it names. Raises what the intake refuses."""
     principal = principal_of_integration(source.integration)
-    accepted = accept_one(principal, item_of(source, incoming))
+    accepted = accept_one(principal, replace(item_of(source, incoming), heard=heard))
     message = accepted.message
     if not accepted.duplicate:
         Arrival.objects.create(source=source, message=message, address=dict(incoming.address))
-        for media in incoming.media:
-            defer_fetch(message.id, media.url, media.name, media.media_type, media.authorization or None)
+        for place, media in enumerate(incoming.media):
+            key = media.authorization or None
+            defer_fetch(message.id, media.url, media.name, media.media_type, key, position=place)
     return Outcome(message.id, accepted.conversation_id, accepted.duplicate)
 
 

@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from chatcore.accounts.models import Integration
 from chatcore.realtime.models import Event
-from external.models import IntakeMessage
+from external.models import Delivery, IntakeMessage
 
 
 def hops_of(events: Collection[Event]) -> Mapping[int, int]:
@@ -19,6 +20,12 @@ def hops_of(events: Collection[Event]) -> Mapping[int, int]:
         event_id: 1 + max((before.get(message, 0) for message in messages), default=0)
         for event_id, messages in named.items()
     }
+
+
+def conversation_told(integration: Integration, delivery_id: uuid.UUID) -> uuid.UUID | None:
+    """The conversation that a delivery of the integration's workspace tells of."""
+    ours = Delivery.objects.filter(id=delivery_id, webhook__workspace=integration.workspace_id)
+    return ours.values_list("conversation", flat=True).first()
 
 
 def _messages(event: Event) -> Iterator[uuid.UUID]:

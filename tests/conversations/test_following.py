@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import hub
 from conversations.assembly import Assembly
-from conversations.events import ReplyDelta
+from conversations.events import (
+    ReplyCompleted,
+    ReplyDelta,
+    ReplyQueued,
+    ReplyRestarted,
+    ReplyStarted,
+    ReplyState,
+)
 from conversations.follow import ReplyWatch
 from conversations.following import _followings, follow_conversation, unfollow_conversation
 
@@ -146,3 +153,34 @@ async def test_one_that_waits_for_a_reply_is_told_of_it_and_not_of_who_has_read_
     assert [frame.type for frame in (watch._frames.get_nowait(),)] == ["reply.delta"]
     watch.close()
     await hub.stop()
+
+
+async def test_what_the_log_tells_behind_the_worker_s_own_words_does_not_begin_the_reply_again() -> None:
+    """The log and the worker come by different ways: a stream tells each in its turn, or not at all."""
+    reply, conversation = uuid.uuid4(), uuid.uuid4()
+
+    def state(body: type[ReplyState], attempt: int) -> Frame:
+        told = body(message=reply, parent=None, model="demo", attempt=attempt)
+        return Frame(signal(told, str(conversation)))
+
+    def delta(attempt: int, offset: int, text: str) -> Frame:
+        told = ReplyDelta(message=reply, attempt=attempt, part="text", offset=offset, text=text)
+        return Frame(signal(told, str(conversation)))
+
+    watch = ReplyWatch(conversation, reply, is_new=True)
+    for frame in (
+        state(ReplyStarted, 1),
+        delta(1, 0, "The "),
+        state(ReplyQueued, 0),
+        state(ReplyStarted, 1),
+        delta(1, 4, "quick"),
+        state(ReplyRestarted, 2),
+        delta(2, 0, "A "),
+        state(ReplyRestarted, 2),
+    ):
+        watch.receive(frame)
+    ending = ReplyCompleted(message=reply, parent=None, model="demo", attempt=2, text="A ")
+    watch.receive(Frame(signal(ending, str(conversation))))
+
+    told = [body["type"].removeprefix("reply.") async for body in watch.frames() if body]
+    assert told == ["started", "delta", "delta", "restarted", "delta", "completed"]

@@ -126,7 +126,8 @@ def test_a_thousand_lines_are_taken_at_once(client: Client) -> None:
     assert Member.objects.get().unread == 1_000
 
 
-def test_a_budget_that_covers_some_lets_those_in(client: Client, owner: Principal) -> None:
+def test_a_budget_that_covers_some_lets_those_in(client: Client, owner: Principal, settings: Any) -> None:
+    settings.RATE_LIMIT_CONVERSATION = 0
     Budget.objects.create(workspace=owner.workspace, unit="requests", period="day", limit=2)
     items = [{"content": str(n), "respond": "none" if n == 1 else "default"} for n in range(5)]
     results = batch(client, *items).json()["results"]

@@ -1,5 +1,6 @@
 """Files that messages name are fetched after they are stored: once, by a checked address, and lost ones say why."""
 
+import base64
 import io
 from typing import Any
 
@@ -13,9 +14,10 @@ from chatcore.security.outbound import AddressRefused
 from conversations.models import Attachment, Message
 from external import fetching
 from external.fetching import WAITS, defer_fetch, fetch_file
+from external.intake import AttachmentSource, IntakeItem, accept_one
 from external.models import Fetch
 from tests.external.vendors import Say, vendor_api
-from tests.factories import make_conversation, make_key_principal, make_principal
+from tests.factories import make_conversation, make_key_principal, make_model, make_principal
 
 pytestmark = pytest.mark.usefixtures("_places")
 
@@ -148,3 +150,26 @@ def test_a_file_of_an_integration_that_is_gone_is_not_kept(settings: Any) -> Non
     fetch.refresh_from_db()
     assert fetch.status == "failed"
     assert not Attachment.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_files_stand_in_the_order_in_which_the_message_named_them() -> None:
+    """Whichever comes first, and whether it was fetched or came along."""
+
+    def named(url: str) -> list[Fetch]:
+        make_model()
+        data = base64.b64encode(picture()).decode()
+        sources = (
+            AttachmentSource("first.png", url=f"{url}/1"),
+            AttachmentSource("second.png", data=data),
+            AttachmentSource("third.png", url=f"{url}/3"),
+        )
+        accept_one(make_key_principal(make_principal(), "*:*"), IntakeItem("Look", attachments=sources))
+        return list(Fetch.objects.order_by("-name"))
+
+    answer = Say(200, picture(), {"Content-Type": "image/png"})
+    with vendor_api(answer, answer) as api:
+        for fetch in await offload(named, api.url):
+            await fetch_file(fetch.id)
+    attached = await offload(lambda: list(Attachment.objects.filter(message__isnull=False)))
+    assert [each.name for each in attached] == ["first.png", "second.png", "third.png"]

@@ -3,23 +3,28 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from chatcore.accounts.models import Integration, Key, Membership, User
 from chatcore.accounts.principals import Principal
 from chatcore.realtime.models import Event
 from chatcore.usage.models import Budget
 from conversations import actions
 from conversations.claims import claim_replies
 from conversations.context import read_context
+from conversations.errors import AskerGone
 from conversations.models import Conversation, Member, Message
 from external.intake import IntakeItem, Respond, accept, accept_one
 from external.models import Fetch, IntakeMessage, Thread
 from tests.api import NOWHERE, key_client, problem_of, send, session_client
-from tests.external.posting import MESSAGES, accepted, gateway, post
+from tests.external.factories import make_delivery, make_webhook
+from tests.external.posting import BATCHES, MESSAGES, accepted, gateway, post
 from tests.factories import make_conversation, make_model, make_principal
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +154,37 @@ def test_to_others_a_conversation_is_as_absent_as_what_never_was(owner: Principa
     assert stored() == before
 
 
+@pytest.mark.parametrize(
+    ("change", "is_answered"),
+    [
+        (lambda of: User.objects.filter(pk=of.user.pk).update(is_active=False), False),
+        (lambda of: Membership.objects.filter(user=of.user).delete(), False),
+        (lambda of: Integration.objects.filter(workspace=of.workspace).update(enabled=False), False),
+        (lambda of: Integration.objects.filter(workspace=of.workspace).delete(), False),
+        (lambda of: Key.objects.update(revoked_at=timezone.now()), True),
+    ],
+    ids=["suspended", "left", "switched off", "removed", "key revoked"],
+)
+def test_what_was_accepted_is_answered_while_its_user_and_integration_are_there(
+    client: Client, owner: Principal, change: Callable[[Principal], object], *, is_answered: bool
+) -> None:
+    accepted(client, "Is anybody there?")
+    (claim,) = claim_replies(1)
+    change(owner)
+    if is_answered:
+        assert read_context(claim).request().turns[-1].text.endswith("Is anybody there?")
+    else:
+        with pytest.raises(AskerGone):
+            read_context(claim)
+
+
+def test_who_sends_their_own_name_of_a_thread_as_an_id_is_told_how_to_send_it(client: Client) -> None:
+    problem = problem_of(post(client, conversation="db-3"), 422)
+    assert problem["errors"][0]["pointer"] == "/conversation"
+    assert '{"thread": "db-3"}' in problem["detail"]
+    accepted(client, conversation={"thread": "db-3"})
+
+
 def test_a_key_for_one_conversation_posts_there_only(owner: Principal) -> None:
     mine, other = make_conversation(owner, "Mine"), make_conversation(owner, "Other")
     client = key_client(owner, f"messages:write:{mine.id}", "models:use")
@@ -208,6 +244,29 @@ def test_what_is_no_message_is_refused(client: Client, raw: bytes) -> None:
 def test_a_body_over_a_mebibyte_is_refused(client: Client) -> None:
     raw = json.dumps({"content": "x", "metadata": {"a": "x" * 1024 * 1024}}).encode()
     problem_of(send(client, "POST", MESSAGES, raw), 413)
+
+
+def test_what_a_webhook_told_of_a_conversation_does_not_come_back_to_it(
+    client: Client, owner: Principal
+) -> None:
+    """Whoever forwards a delivery forwards its header: caught at the first round."""
+    told, other = make_conversation(owner, "Told"), make_conversation(owner, "Other")
+    delivery = make_delivery(make_webhook(owner), conversation=told.id)
+    foreign = make_delivery(make_webhook(make_principal()), conversation=told.id)
+    headers = {"webhook-id": str(delivery.id)}
+
+    echo = post(client, conversation=str(told.id), headers=headers)
+    assert problem_of(echo, 409)["code"] == "loop_detected"
+    items = (
+        {"content": "Echo", "conversation": str(told.id)},
+        {"content": "New", "conversation": str(other.id)},
+    )
+    answer = send(client, "POST", BATCHES, {"items": list(items)}, headers=headers)
+    assert [result["status"] for result in answer.json()["results"]] == ["rejected", "accepted"]
+
+    accepted(client, conversation=str(told.id), headers={"webhook-id": "msg_2Lml7E1R"})
+    accepted(client, conversation=str(told.id), headers={"webhook-id": str(foreign.id)})
+    accepted(client, conversation=str(told.id))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Invalid
 from chatcore.offload import offload
+from chatcore.security import windows
 from conversations.models import Message
 from external.models import Schedule, ScheduleRun
 from external.schedules import running, template
@@ -141,6 +142,25 @@ def test_what_is_refused_is_recorded_and_does_not_hold_up_others(owner: Principa
         "Good morning.": ("posted", ""),
     }
     assert due(off) == NINE + timedelta(days=1)
+
+
+def test_what_is_posted_by_the_clock_is_paid_for_as_what_its_integration_posts_itself(
+    owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_000_000.0)
+    key = make_key_principal(owner, "*:*")
+    Integration.objects.filter(pk=key.integration.pk).update(constraints={"requests_per_minute": 1})  # type: ignore[union-attr]
+    now = NINE - timedelta(hours=1)
+    first, second = (
+        make_schedule(owner, integration=key.integration, content=text, now=now) for text in ("1", "2")
+    )
+    assert run_at(NINE) == ["1"]
+    refused = ScheduleRun.objects.get(schedule=second)
+    assert (refused.outcome, refused.code) == ("failed", "rate_limited")
+    assert due(second) == NINE + timedelta(days=1)
+    windows.forget()  # as when the minute is over
+    Schedule.objects.filter(pk=first.pk).delete()
+    assert run_at(NINE + timedelta(days=1)) == ["2"]
 
 
 def test_what_breaks_unexpectedly_stays_due_and_the_others_run(

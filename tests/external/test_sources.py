@@ -2,6 +2,7 @@
 
 import html
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
 from external.models import Fetch, Rejection, ReplyPart, Source
-from tests.api import key_client, send, session_client
+from tests.api import key_client, problem_of, send, session_client
 from tests.external.vendors import ACCOUNT, GENERIC, MAP, SLACK, TWILIO, make_source, sample
 from tests.factories import make_conversation, make_key_principal, make_principal, make_user
 
@@ -111,6 +113,29 @@ def test_a_key_makes_no_source_for_an_integration_that_may_do_more(owner: Princi
     change = {"secrets": {"signing_secret": "mine"}}
     assert send(weak, "PATCH", f"{SOURCES}{strong.id}/", change).status_code == 403
     assert Source.objects.get(pk=strong.pk).secrets["signing_secret"] != "mine"
+
+
+def test_a_source_is_no_way_to_speak_for_somebody_else_or_past_one_s_own_limits(owner: Principal) -> None:
+    theirs = body(make_principal(workspace=owner.workspace, role="admin"))
+    assert problem_of(send(session_client(owner), "POST", SOURCES, theirs), 403)["code"] == "acts_for_another"
+    weak = key_client(owner, "integrations:manage", "messages:write")
+    held = Integration.objects.latest("created_at")
+    Integration.objects.filter(pk=held.pk).update(constraints={"requests_per_minute": 600})
+    wide = body(owner, "messages:write")
+    assert problem_of(send(weak, "POST", SOURCES, wide), 403)["code"] == "beyond_reach"
+    assert not Source.objects.exists()
+
+
+def test_an_integration_has_at_most_twenty_sources_of_names_that_can_be_read(owner: Principal) -> None:
+    client, first = session_client(owner), body(owner)
+    long = problem_of(send(client, "POST", SOURCES, first | {"name": "x" * 101}), 422)
+    assert long["errors"][0]["pointer"] == "/name"
+    row = Source.objects.get(pk=send(client, "POST", SOURCES, first).json()["id"])
+    for number in range(19):
+        row.pk, row.name = uuid.uuid4(), f"Line {number}"
+        row.save(force_insert=True)
+    problem = problem_of(send(client, "POST", SOURCES, first | {"name": "One more"}), 409)
+    assert problem["code"] == "too_many_sources"
 
 
 def test_members_and_strangers_find_no_sources(owner: Principal) -> None:

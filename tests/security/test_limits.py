@@ -1,6 +1,7 @@
 """Rate limits: who pays, when it is too much, when to come back, and what a store that is down changes."""
 
 import re
+import time
 import uuid
 from typing import Any
 
@@ -10,7 +11,7 @@ from chatcore.accounts.models import Integration, User, Workspace
 from chatcore.accounts.principals import Principal
 from chatcore.errors import TooMany, Unavailable
 from chatcore.security import limits, windows
-from chatcore.security.limits import CostTooHigh, charge, charge_address, headers_of, left_to
+from chatcore.security.limits import CostTooHigh, charge, charge_address, headers_of, left_to, take_bursts
 from chatcore.security.windows import Counters, Window
 from tests.servers import free_port
 
@@ -74,16 +75,22 @@ def test_a_full_workspace_costs_the_integration_nothing(settings: Any) -> None:
     assert late.rates["integration"].remaining == 5
 
 
-def test_a_conversation_takes_a_burst_and_no_more_and_the_refused_pay_nothing() -> None:
-    principal, talk = of_integration(), uuid.uuid4()
-    for _ in range(5):
-        charge(principal, conversation=talk)
-    left = principal.rates["integration"].remaining
-    with pytest.raises(TooMany, match="One conversation") as refused:
-        charge(principal, conversation=talk)
-    assert 1 <= (refused.value.retry_after or 0) <= 5
-    charge(principal, conversation=uuid.uuid4())
-    assert principal.rates["integration"].remaining == left - 1
+@pytest.mark.usefixtures("store")
+def test_a_conversation_takes_a_burst_and_of_the_next_what_is_left(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = time.time()
+    clock(monkeypatch, start)
+    talk, other = uuid.uuid4(), uuid.uuid4()
+    assert take_bursts({talk: 3})[talk].taken == 3
+    found = take_bursts({talk: 4, other: 1})
+    assert (found[talk].taken, found[other].taken) == (2, 1)
+    assert 1 <= (found[talk].refusal.retry_after or 0) <= 5
+    assert take_bursts({talk: 1})[talk].taken == 0
+    clock(monkeypatch, start + 5.1)
+    assert take_bursts({talk: 9})[talk].taken == 5
+    settings.RATE_LIMIT_CONVERSATION = 0
+    assert take_bursts({talk: 1}) == {}
 
 
 def test_retry_after_is_never_too_early_and_never_a_window_too_late(monkeypatch: pytest.MonkeyPatch) -> None:

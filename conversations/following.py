@@ -6,18 +6,15 @@ repeats, as text for API clients and as rendered blocks for web pages; HTML is m
 
 import asyncio
 import uuid
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from chatcore import rows
-from chatcore.offload import offload
 from chatcore.realtime.frames import Frame, signal
 from chatcore.realtime.hub import LOCAL, Watcher, hub
-from chatcore.together import Together
 from conversations.assembly import Assembly
 from conversations.attendance import Attendance
 from conversations.events import Part, ReplyDelta
 from conversations.rendering.stream import BlockStream, Update
+from conversations.running import running_replies
 
 RENDER_SECONDS = 0.125
 REREAD_SECONDS = 0.25
@@ -230,9 +227,7 @@ class Following:
             self._rereading = None
 
     async def _read_saved(self) -> None:
-        for message_id, attempt, text, reasoning in await _together(
-            _running_replies, self.conversation_id, None
-        ):
+        for message_id, attempt, text, reasoning in await running_replies(self.conversation_id):
             reply = self._reply(str(message_id), attempt)
             if reply:
                 reply.parts["reasoning"].add(0, reasoning)
@@ -249,25 +244,6 @@ class Following:
         """Rendering runs in a thread: a hostile text may take long, and nobody else shall wait for it."""
         for reply in tuple(self.replies.values()):
             await reply.draw()
-
-
-Saved: TypeAlias = tuple[uuid.UUID, int, str, str]  # id, attempt, text and reasoning of a running reply
-
-_together: Together[uuid.UUID, list[Saved]] = Together(offload)
-
-
-def _running_replies(conversations: Sequence[uuid.UUID]) -> list[list[Saved]]:
-    """Of each conversation, those that run."""
-    found: dict[uuid.UUID, list[Saved]] = {}
-    for conversation_id, *saved in rows.execute(_RUNNING, {"conversations": list(conversations)}):
-        found.setdefault(conversation_id, []).append((saved[0], saved[1], saved[2], saved[3]))
-    return [found.get(conversation_id, []) for conversation_id in conversations]
-
-
-_RUNNING = """
-select conversation_id, id, attempt, text, reasoning from conversations_message
-where conversation_id = any(%(conversations)s::uuid[]) and status = 'streaming'
-"""
 
 
 _followings: dict[uuid.UUID, Following] = {}

@@ -16,7 +16,7 @@ from chatcore.realtime.cursors import Cursor
 from chatcore.realtime.feeds import feed_of
 from chatcore.realtime.log import positions_after, read_page
 from chatcore.realtime.models import Event
-from conversations import claims, following
+from conversations import claims, running
 from conversations.models import Conversation, Message
 from tests.api import CONVERSATIONS, key_client
 from tests.factories import make_conversation, make_model, make_principal, make_reply
@@ -152,7 +152,7 @@ READS: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     ),
     "the tail of the log": (lambda f: positions_after(f.cursor, 500), "event_order"),
     "a claim of queued replies": (lambda f: claims.claim_replies(5), "message_queued"),
-    "running replies": (lambda f: following._running_replies([f.conversation.id]), "message_streaming"),
+    "running replies": (lambda f: running.read_running([f.conversation.id]), "message_streaming"),
     "stalled replies": (lambda f: claims.sweep_stalled(), "message_streaming"),
 }
 BIG = ("conversations_message", "conversations_member", "realtime_event")

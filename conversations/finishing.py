@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any, ClassVar
 
-from django.db import DataError, IntegrityError, transaction
-from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError, transaction
 
 from chatcore import rows
-from chatcore.errors import ChatcoreError
 from chatcore.offload import offload
 from chatcore.prepared import plans_kept
 from chatcore.realtime.catalogue import EventBody
@@ -66,29 +64,31 @@ class Ending:
 async def finish(ending: Ending) -> bool:
     """`finish_replies`, together with others that end at this moment. Raises DatabaseError."""
     finished = await _together(_finish, ending, None)
-    if isinstance(finished, DatabaseError):
+    if isinstance(finished, Exception):
         raise finished
     return finished
 
 
-def _finish(endings: Sequence[Ending]) -> Sequence[bool | DatabaseError | ChatcoreError]:
-    """What one of them brings that cannot be saved must not take the others along."""
+def _finish(endings: Sequence[Ending]) -> Sequence[bool | Exception]:
+    """What one of them brings that cannot be saved must not take the others along; a lost database does."""
     try:
         return finish_replies(endings)
-    except (DataError, IntegrityError):
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
         if len(endings) == 1:
             raise
     return [_finish_alone(ending) for ending in endings]
 
 
-def _finish_alone(ending: Ending) -> bool | DatabaseError:
+def _finish_alone(ending: Ending) -> bool | Exception:
     try:
         return finish_replies([ending])[0]
-    except DatabaseError as error:
+    except Exception as error:
         return error
 
 
-_together: Together[Ending, bool | DatabaseError] = Together(offload)
+_together: Together[Ending, bool | Exception] = Together(offload)
 
 
 @plans_kept()

@@ -1,5 +1,6 @@
 """In which order the deployments of one priority are asked."""
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -55,6 +56,14 @@ def test_the_least_busy_comes_first() -> None:
 def test_equally_busy_ones_are_drawn_by_weight() -> None:
     model, _ = model_of("least_busy", "A", "B")
     assert set(firsts(model)) == {"A", "B"}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_those_who_ask_at_once_are_not_all_sent_to_the_same_one() -> None:
+    model, _ = await offload(model_of, "least_busy", "A", "B", "C")
+    found = await asyncio.gather(*(candidates.found(model.pk) for _ in range(7)))
+    together = Counter(order[0].provider for order in found[1:])  # the first was on its way when they came
+    assert together == {"A": 2, "B": 2, "C": 2}
 
 
 @pytest.mark.usefixtures("_steady")

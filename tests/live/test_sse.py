@@ -67,17 +67,18 @@ def test_a_stream_tells_what_happens_and_the_poll_the_same(chatcore: Chatcore) -
             ask(http, conversation)
             while "reply.completed" not in kinds(stream.frames, conversation):
                 stream.next()
-        polled = everything_since(http, begin)
+        polled = everything_since(http, begin, conversation)
     assert kinds(stream.frames, conversation) == kinds(polled, conversation) == WHOLE
 
 
-def everything_since(http: httpx.Client, cursor: str) -> list[dict[str, Any]]:
+def everything_since(http: httpx.Client, cursor: str, conversation: str) -> list[dict[str, Any]]:
+    """Until the conversation's reply is whole."""
     found: list[dict[str, Any]] = []
     while True:
         page = http.get("/api/v1/events", params={"after": cursor, "limit": 3}).json()
         found += page["results"]
         cursor = page["cursor"]
-        if not page["has_more"] and any(frame["type"] == "reply.completed" for frame in found):
+        if not page["has_more"] and "reply.completed" in kinds(found, conversation):
             return found
 
 

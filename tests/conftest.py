@@ -1,8 +1,11 @@
 """What every test finds and leaves: no jobs of others, no connection that outlives the run."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
+import psycopg
 import pytest
 from django.core.management.commands import flush
 from django.db import connection
@@ -31,6 +34,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
         if "live" in item.path.parts and (form or "many" in names or "one" in names):
             item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """A test that writes behind its transaction, from another thread, would fail another one some day."""
+    yield
+    if item.get_closest_marker("django_db") is not None:
+        left = _onlooker().execute("select email from accounts_user").fetchall()
+        assert not left, f"these users were left in the database: {left}"
+
+
+@cache
+def _onlooker() -> psycopg.Connection[Any]:
+    """Sees what every other connection has committed."""
+    where = connection.settings_dict
+    return psycopg.connect(host=where["HOST"], user=where["USER"], dbname=where["NAME"], autocommit=True)
 
 
 @pytest.fixture
@@ -97,6 +116,7 @@ def _no_jobs_left(request: pytest.FixtureRequest) -> Iterator[None]:
 def _no_connections_left(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Threads that waited for a coroutine keep theirs until they end, which is after the database is dropped."""
     yield
+    _onlooker().close()
     with django_db_blocker.unblock(), connection.cursor() as sql:
         sql.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "

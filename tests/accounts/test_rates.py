@@ -58,6 +58,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(door):
     assert 1 <= int(refused["Retry-After"]) == reset <= 60
 
 
+@pytest.mark.django_db(transaction=True)
 async def test_a_crowd_with_one_key_gets_what_its_rate_allows_and_no_more():
     text = await sync_to_async(key_of)(constraints={"requests_per_minute": 3})
     other = await sync_to_async(key_of)()

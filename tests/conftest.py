@@ -32,8 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         names = getattr(item, "fixturenames", ())
         form = item.callspec.params.get("chatcore") if hasattr(item, "callspec") else None
-        if "live" in item.path.parts and (form or "many" in names or "one" in names):
-            item.add_marker(pytest.mark.xdist_group(str(form or ("many" if "many" in names else "one"))))
+        used = form or next((name for name in ("many", "one", "untouched") if name in names), None)
+        if "live" in item.path.parts and used:
+            item.add_marker(pytest.mark.xdist_group(str(used)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,6 +36,13 @@ def one(gates: Path) -> Iterator[Chatcore]:
 
 
 @pytest.fixture(scope="session")
+def untouched(gates: Path) -> Iterator[Chatcore]:
+    """The one-process form for the guides, whose names and ids nobody else may have used before."""
+    with Chatcore(scripts=scripts(gates)) as chatcore:
+        yield chatcore
+
+
+@pytest.fixture(scope="session")
 def many(gates: Path, redis_url: str) -> Iterator[Chatcore]:
     """Two web and two worker processes over Redis."""
     with Chatcore(scripts=scripts(gates), redis_url=redis_url, webs=2, workers=2) as chatcore:

@@ -9,8 +9,8 @@ from tests.running import OWNER, ROOT, Chatcore
 GUIDE = ROOT / "docs" / "external.md"
 
 
-def test_the_examples_answer_as_the_guide_shows(one: Chatcore) -> None:
-    said = printed(GUIDE, {"URL": one.url, "KEY": one.key, "EMAIL": OWNER})
+def test_the_examples_answer_as_the_guide_shows(untouched: Chatcore) -> None:
+    said = printed(GUIDE, {"URL": untouched.url, "KEY": untouched.key, "EMAIL": OWNER})
     shown = [
         (text, example.shown) for text, example in zip(said, examples(GUIDE), strict=True) if example.shown
     ]

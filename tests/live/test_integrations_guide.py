@@ -8,8 +8,8 @@ from tests.running import ROOT, Chatcore
 GUIDE = ROOT / "docs" / "integrations.md"
 
 
-def test_the_examples_answer_as_the_guide_shows(one: Chatcore) -> None:
-    said = printed(GUIDE, {"URL": one.url, "KEY": one.key})
+def test_the_examples_answer_as_the_guide_shows(untouched: Chatcore) -> None:
+    said = printed(GUIDE, {"URL": untouched.url, "KEY": untouched.key})
     shown = [(text, example.shown) for text, example in zip(said, examples(GUIDE), strict=True)]
     assert len(shown) == 4
     for text, document in shown:

@@ -16,7 +16,6 @@ import "./compare.js";
 import "./wishes.js";
 import "./menu.js";
 import "./dialog.js";
-import "./viewer.js";
 import "./notices.js";
 import "./list.js";
 import "./unread.js";

@@ -4,7 +4,7 @@ import { ask, on, words } from "./page.js";
 import { complain } from "./composer.js";
 import { unreachable } from "./notices.js";
 
-const panel = document.querySelector("[data-dialog-panel]");
+const panel = document.querySelector("[data-dialog-panel]"), viewer = document.querySelector("[data-viewer]");
 
 on("click", "[data-dialog]", async (event, opener) => {
   const { href, form, formAction } = opener;
@@ -42,3 +42,18 @@ on("htmx:responseError", ".dialog form, [data-edit-form]", (event, form) => {
   event.stopPropagation();
   complain(form, words(event.detail.xhr.responseText));
 });
+
+// Images of the thread open large; with a modifier key, or without scripts, in a tab of their own.
+on("click", "[data-shot]", (event, link) => {
+  if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  const image = viewer.querySelector("img");
+  image.src = link.href;
+  image.alt = link.dataset.name;
+  viewer.querySelector("[data-name]").textContent = link.dataset.name;
+  Object.assign(viewer.querySelector("[data-download]"), { href: link.href, download: link.dataset.name });
+  viewer.showModal();
+});
+
+on("click", "[data-viewer] figure", (event, figure) => event.target === figure && viewer.close());
+viewer.addEventListener("close", () => viewer.querySelector("img").removeAttribute("src"));

@@ -1,6 +1,6 @@
 // Brings what is shown to what the server draws, touching only what differs: selections, scroll positions and
 // unfolded details of everything else stay.
-import { parse } from "./page.js";
+import { fill, parse } from "./page.js";
 import { keepPlace } from "./follow.js";
 import { isStreamed } from "./stream.js";
 
@@ -47,10 +47,7 @@ function updateBody(shown, fresh) {
     return;
   }
   copyAttributes(from, to);
-  let same = 0;
-  while (same < to.childNodes.length && from.childNodes[same]?.isEqualNode(to.childNodes[same])) same += 1;
-  while (from.childNodes.length > same) from.lastChild.remove();
-  from.append(...[...to.childNodes].slice(same));
+  fill(from, [...to.childNodes]);
 }
 
 function copyAttributes(old, fresh) {

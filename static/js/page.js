@@ -46,6 +46,14 @@ export const goTo = (path, history = "push") =>
 /** What a problem fragment says. */
 export const words = (html) => parse(html).textContent.trim();
 
+/** Makes these nodes what stands in the box. Those at its start that look like them stay what they are. */
+export function fill(box, nodes) {
+  let same = 0;
+  while (same < nodes.length && box.childNodes[same]?.isEqualNode(nodes[same])) same += 1;
+  while (box.childNodes.length > same) box.lastChild.remove();
+  box.append(...nodes.slice(same));
+}
+
 /** HTML of this server as a fragment; scripts in it would not run. */
 export function parse(html) {
   const template = document.createElement("template");

@@ -1,6 +1,6 @@
 // Replies as they grow. The server sends finished blocks once and the open tail again and again; what is kept here
 // is which nodes belong to which block, so that nothing on the page needs a mark.
-import { messageById, parse } from "./page.js";
+import { fill, messageById, parse } from "./page.js";
 import { keepPlace } from "./follow.js";
 
 const streams = new Map();
@@ -36,10 +36,14 @@ class Stream {
     return nodes;
   }
 
-  /** Takes over the message's body. */
+  /** Takes over the message's body, and what was drawn there already. */
   attach(body) {
     if (this.box === body) return;
-    body.replaceChildren(...this.box.childNodes);
+    const nodes = [...this.box.childNodes];
+    fill(body, nodes);
+    const shown = (node) => body.childNodes[nodes.indexOf(node)];
+    this.blocks = this.blocks.map((block) => block.map(shown));
+    this.tail = this.tail.map(shown);
     this.box = body;
   }
 }

@@ -1,8 +1,10 @@
 """Talking to a model: sending, following, stopping, and what happens when something goes wrong."""
 
 import re
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, expect
+import httpx
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.acting import chat, composer, drawn, expect_done, last, messages, row, send, wait_for
 from tests.browser.conftest import Complaints, Gate, OpenPage, sign_in
@@ -54,6 +56,39 @@ def test_what_streamed_in_is_what_a_reload_shows(open_page: OpenPage, gate: Gate
     streamed = drawn(page)
     page.reload()
     assert drawn(page) == streamed
+
+
+def test_what_was_read_before_the_stream_came_along_stays(
+    open_page: OpenPage, client: httpx.Client, gate: Gate
+) -> None:
+    page = open_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == "POST" else route.fallback()
+
+    page.route(lambda url: urlsplit(url).path == "/", hold)
+    send(page, "Show me everything", "Rich")
+    wait_for(page, lambda: held)
+    answer = held[0].fetch()
+    wait_for(page, lambda: "| 1 |" in newest_text(client))
+    held[0].fulfill(
+        response=answer
+    )  # the page is told after the beginning was said to it, and reads what was saved
+    expect(last(page).locator("td").first).to_have_text("1")
+    page.evaluate("window.heading = document.querySelector('.prose h2')")
+
+    gate.open()
+    expect_done(page, "at last.")
+
+    assert page.evaluate("window.heading.isConnected"), "blocks that are equal are not exchanged"
+
+
+def newest_text(client: httpx.Client) -> str:
+    """Of the conversation in which something was said last."""
+    newest = client.get("/api/v1/conversations/").json()["results"][0]["id"]
+    text: str = client.get(f"/api/v1/conversations/{newest}/messages/").json()["results"][-1]["text"]
+    return text
 
 
 def test_a_refresh_in_mid_stream_loses_nothing(open_page: OpenPage, gate: Gate) -> None:

@@ -20,7 +20,6 @@ from chatcore.realtime.log import Announcement, announce
 from conversations import events
 from conversations.actions.access import audiences_of
 from conversations.actions.receipts import count_unread
-from conversations.enqueue import withdraw_answers
 from conversations.ledger import record_lost
 from conversations.models import Message
 
@@ -77,9 +76,6 @@ def claim_replies(limit: int) -> list[Claim]:
     One below a reply that still runs is left: its turn comes when that one has ended.
     """
     claims = [Claim(*row) for row in _rows(_CLAIM, {"limit": limit})]
-    if not claims:
-        return []
-    withdraw_answers(claim.id for claim in claims)
     announce_replies(
         [
             (

@@ -4,32 +4,20 @@ import uuid
 from collections.abc import Iterable
 
 from chatcore import jobs, rows
-from chatcore.jobs import app
 
 ANSWER = "conversations.answer"
 TITLE = "conversations.title"
 REMOVE_FILE = "conversations.remove_file"
-RUNNERS_HEAD_START_SECONDS = 1
 
 
 def enqueue_answer(reply_id: uuid.UUID) -> None:
-    enqueue_answers([reply_id])
+    jobs.defer(ANSWER, reply_id=str(reply_id))
 
 
 def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
-    """The announcement of these jobs lets a runner claim the replies, and their jobs with them: see `withdraw_answers`.
-
-    A job that is left after a second, since no runner heard of it or none had room, is taken as any other is.
-    """
     wanted = [{"reply_id": str(reply_id)} for reply_id in reply_ids]
     if wanted:
-        later = {"seconds": RUNNERS_HEAD_START_SECONDS}
-        jobs.defer_many(app.configure_task(ANSWER, allow_unknown=False, schedule_in=later), wanted)
-
-
-def withdraw_answers(reply_ids: Iterable[uuid.UUID]) -> None:
-    """These replies are in work: their jobs, as far as nobody has them, have nothing left to do."""
-    rows.execute(_WITHDRAW, {"replies": [str(reply_id) for reply_id in reply_ids]})
+        jobs.defer_many(ANSWER, wanted)
 
 
 def enqueue_titles(conversation_ids: Iterable[uuid.UUID]) -> None:
@@ -48,15 +36,6 @@ def wake_followers(reply_ids: Iterable[uuid.UUID]) -> None:
     """Replies queued below these waited for their end: give each a job."""
     enqueue_answers(follower for (follower,) in rows.execute(_FOLLOWERS, {"replies": list(reply_ids)}))
 
-
-# Said as the index of these jobs is (migration 0009).
-_WITHDRAW = """
-delete from procrastinate_jobs where id in (
-    select id from procrastinate_jobs
-    where status = 'todo' and task_name = 'conversations.answer' and args->>'reply_id' = any(%(replies)s::text[])
-    for update skip locked
-) returning id
-"""
 
 _DRAFTS = """
 select id from conversations_conversation where id = any(%(conversations)s::uuid[]) and title_source = 'draft'

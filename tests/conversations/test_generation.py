@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from procrastinate.contrib.django.models import ProcrastinateJob
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm.types import TextDelta
@@ -14,7 +13,6 @@ from chatcore.offload import offload
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
-from conversations.enqueue import ANSWER
 from conversations.finishing import Outcome, finish_reply
 from conversations.follow import ReplyWatch
 from conversations.models import Conversation, Message
@@ -70,17 +68,6 @@ async def test_a_reply_is_whole_counted_and_told_of(runner: Runner) -> None:
         "reply.started",
         "reply.completed",
     ]
-
-
-async def test_an_announcement_lets_a_runner_take_a_reply_and_its_job(runner: Runner) -> None:
-    _, reply = await asked([{"text": "Yes."}])
-    waiting = ProcrastinateJob.objects.filter(status="todo", args__reply_id=str(reply.id))
-    assert await offload(waiting.exists)
-
-    runner.ring()
-
-    await until(lambda: offload(Message.objects.filter(id=reply.id, status="done").exists))
-    assert not await offload(waiting.exists)
 
 
 async def test_a_parameter_nobody_knows_is_left_out_and_named(runner: Runner) -> None:
@@ -231,14 +218,6 @@ def test_a_late_worker_changes_nothing() -> None:
     assert save_progress([Progress(old.id, old.attempt, "Late", "")]) == {}
     assert save_progress([Progress(new.id, new.attempt, "Mine", "")]) == {new.id: False}
     assert Message.objects.get(id=new.id).text == "Mine"
-
-
-def test_a_claim_takes_the_jobs_of_its_replies_and_leaves_the_others() -> None:
-    asked = [_asked([], text)[1].id for text in ("First", "Second")]
-    (claim,) = claim_replies(1)
-
-    (job,) = ProcrastinateJob.objects.filter(task_name=ANSWER)
-    assert {claim.id, uuid.UUID(job.args["reply_id"])} == set(asked)
 
 
 def test_one_reply_is_claimed_once() -> None:

@@ -25,6 +25,7 @@ ARGUMENTS = (
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-smooth-scrolling",
     "--disable-sync",
     "--no-first-run",
     "--renderer-process-limit=20",  # a tab that is held shall not hold others

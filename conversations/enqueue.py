@@ -1,5 +1,6 @@
 """The conversations' jobs by name, enqueued in the transaction of the rows they are about."""
 
+import itertools
 import uuid
 from collections.abc import Iterable
 
@@ -8,14 +9,12 @@ from chatcore import jobs, rows
 ANSWER = "conversations.answer"
 TITLE = "conversations.title"
 REMOVE_FILE = "conversations.remove_file"
-
-
-def enqueue_answer(reply_id: uuid.UUID) -> None:
-    jobs.defer(ANSWER, reply_id=str(reply_id))
+REPLIES_A_JOB = 25
 
 
 def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
-    wanted = [{"reply_id": str(reply_id)} for reply_id in reply_ids]
+    """A worker that is woken takes all replies it has room for: of many only some have a job, to wake several."""
+    wanted = [{"reply_id": str(reply_id)} for reply_id in itertools.islice(reply_ids, 0, None, REPLIES_A_JOB)]
     if wanted:
         jobs.defer_many(ANSWER, wanted)
 

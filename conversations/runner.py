@@ -43,6 +43,7 @@ class Runner:
         self._claiming = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
         self._accepting = False
+        self._some_are_left = False
 
     async def start(self) -> None:
         global _current  # noqa: PLW0603
@@ -76,9 +77,12 @@ class Runner:
         async with self._claiming:
             most = settings.REPLY_CONCURRENCY
             room = min(most - self.busy, most * HELD_PER_PLACE - len(self.runs))
+            self._some_are_left = True
             if not self._accepting or room <= 0:
                 return
-            for claim in await offload(claim_replies, room):
+            claims = await offload(claim_replies, room)
+            self._some_are_left = len(claims) == room
+            for claim in claims:
                 run = Run(ReplyStream(claim))
                 self.runs[claim.id] = run
                 run.task = asyncio.get_running_loop().create_task(self._run(run))
@@ -97,14 +101,12 @@ class Runner:
             run.stop.set()
 
     async def _run(self, run: Run) -> None:
-        most = settings.REPLY_CONCURRENCY
-        was_full = len(self.runs) >= most and self.busy >= most
         try:
             await run_reply(run.stream, run.stop)
         finally:
             if self.runs.get(run.stream.claim.id) is run:
                 del self.runs[run.stream.claim.id]
-        if was_full:
+        if self._some_are_left:
             await self.wake()
 
     async def _save_forever(self) -> None:

@@ -17,7 +17,7 @@ from conversations import events
 from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
 from conversations.actions.receipts import forget_read
 from conversations.control import STOP_GROUP
-from conversations.enqueue import enqueue_answer, wake_followers
+from conversations.enqueue import enqueue_answers, wake_followers
 from conversations.errors import AlreadyFinished, NotAReply, NothingSaid, StillRunning
 from conversations.ledger import reserve_replies
 from conversations.models import Conversation, Message
@@ -150,7 +150,7 @@ def regenerate_reply(
 def _enqueue(principal: Principal, conversation: Conversation, reply: Message) -> None:
     body = events.ReplyQueued(**events.reply_state(reply))
     announce(*events.about(conversation, audience_of(conversation.id), principal.author, body))
-    enqueue_answer(reply.id)
+    enqueue_answers([reply.id])
 
 
 def _locked(reply_id: uuid.UUID) -> Message:

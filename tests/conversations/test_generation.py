@@ -4,8 +4,10 @@ import asyncio
 import uuid
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm.types import TextDelta
@@ -13,6 +15,7 @@ from chatcore.offload import offload
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
+from conversations.enqueue import ANSWER, REPLIES_A_JOB, enqueue_answers
 from conversations.finishing import Outcome, finish_reply
 from conversations.follow import ReplyWatch
 from conversations.models import Conversation, Message
@@ -68,6 +71,36 @@ async def test_a_reply_is_whole_counted_and_told_of(runner: Runner) -> None:
         "reply.started",
         "reply.completed",
     ]
+
+
+@pytest.fixture
+def two_places(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """In a worker that looks for more only when it is told to."""
+    monkeypatch.setattr("conversations.runner.MAINTAIN_SECONDS", 3600.0)
+    settings.REPLY_CONCURRENCY = 2
+
+
+async def test_a_full_worker_takes_the_next_reply_as_soon_as_any_has_ended(
+    two_places: None, runner: Runner, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    _, first = await asked([{"wait": str(gate)}, {"text": "First."}])
+    await runner.wake()
+    await asked([{"hang": True}])
+    await runner.wake()
+    _, third = await asked([{"text": "Third."}])
+    await runner.wake()
+    assert set(runner.runs) >= {first.id}
+    assert third.id not in runner.runs
+
+    gate.touch()
+
+    await until(partial(offload, Message.objects.filter(id=third.id, status="done").exists))
+
+
+def test_many_replies_wake_several_workers() -> None:
+    enqueue_answers(uuid.uuid4() for _ in range(2 * REPLIES_A_JOB + 1))
+    assert ProcrastinateJob.objects.filter(task_name=ANSWER).count() == 3
 
 
 async def test_a_parameter_nobody_knows_is_left_out_and_named(runner: Runner) -> None:

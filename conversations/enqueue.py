@@ -32,7 +32,7 @@ def enqueue_removal(file: str) -> None:
 
 
 def wake_followers(reply_ids: Iterable[uuid.UUID]) -> None:
-    """Replies queued below these waited for their end: give each a job."""
+    """Replies queued below these waited for their end: now somebody may take them."""
     enqueue_answers(follower for (follower,) in rows.execute(_FOLLOWERS, {"replies": list(reply_ids)}))
 
 

@@ -102,6 +102,7 @@ def test_one_that_cannot_be_taken_keeps_no_other_back(owner: Principal, client: 
     refused, taken = answer.json()["results"]
     assert (answer.status_code, taken["status"]) == (202, "accepted")
     assert refused["problem"]["status"] == 422
+    assert "instance" not in refused["problem"]
     (row,) = Rejection.objects.all()
     assert "32,000" in row.detail
     assert row.body == json.dumps(document)[:65_536]

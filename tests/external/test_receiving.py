@@ -1,6 +1,7 @@
 """The door of vendors: what is proven is stored once, what is refused is logged, and strangers learn nothing."""
 
 import json
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -12,11 +13,21 @@ from django.utils import timezone
 
 from chatcore.accounts import keys
 from chatcore.accounts.principals import Principal
+from chatcore.usage.models import Budget
 from conversations.models import Message
 from external.models import Arrival, Fetch, Rejection, Source
 from external.sources.jobs import forget_old_rejections
 from tests.api import make_client
-from tests.external.vendors import GENERIC, SLACK, TWILIO, headers_for, make_source, sample, slack_headers
+from tests.external.vendors import (
+    GENERIC,
+    MAP,
+    SLACK,
+    TWILIO,
+    headers_for,
+    make_source,
+    sample,
+    slack_headers,
+)
 from tests.factories import make_model, make_principal
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +133,7 @@ REFUSED = [
     pytest.param(
         TWILIO, sample("twilio_sms.form").replace(b"NumMedia=0", b"NumMedia=11"), 200, id="eleven media"
     ),
+    pytest.param(TWILIO, sample("twilio_mms.form").replace(b"https", b"ftp"), 200, id="no address of a file"),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"From=", b"From=a&From="), 200, id="two senders"),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"Body=", b"Body=%00"), 200, id="NUL"),
     pytest.param(
@@ -240,6 +252,42 @@ def test_what_comes_too_fast_is_refused_for_now_and_logged(
     assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "rate_limited")
     assert int(second["Retry-After"]) > 0
     assert Rejection.objects.get().code == "rate_limited"
+
+
+def test_a_request_too_fast_for_a_conversation_is_stored_as_a_whole_or_not_at_all(
+    owner: Principal, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent again without ids, nothing of it stands there twice."""
+    start = time.time()
+    monkeypatch.setattr("time.time", lambda: start)
+    fields = {name: path for name, path in MAP.items() if name != "external_id"}
+    source = make_source(owner, **GENERIC | {"settings": {"map": fields}})
+
+    def send(*words: str, thread: str = "db-3") -> Any:
+        alerts = [{"annotations": {"summary": word}, "labels": {"instance": thread}} for word in words]
+        return post(client, source, json.dumps({"alerts": alerts}).encode())
+
+    assert send("One", "Two", "Three").status_code == 202
+    refused = send("Four", "Five", "Six")
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "rate_limited", "5")
+    assert send("Elsewhere", thread="db-4").status_code == 202
+    monkeypatch.setattr("time.time", lambda: start + 5.1)
+    more = [str(number) for number in range(7)]
+    answers = [send(*more).status_code, send("Too fast").status_code]
+    assert answers == [202, 429], "a request of more than the conversation takes needs all of it"
+    assert texts(source) == [f"Alert: {word}" for word in ("One", "Two", "Three", "Elsewhere", *more)]
+    assert Rejection.objects.count() == 2
+
+
+def test_a_budget_that_ends_within_a_request_has_nothing_of_it_stored(
+    owner: Principal, client: Client
+) -> None:
+    source = make_source(owner, **GENERIC)
+    Budget.objects.create(workspace=owner.workspace, unit="requests", period="day", limit=1)
+    answer = post(client, source, sample("generic_alertmanager.json"))
+    assert (answer.status_code, answer.json()["code"]) == (429, "budget_exceeded")
+    assert texts(source) == []
+    assert Rejection.objects.get().code == "budget_exceeded"
 
 
 def test_who_guesses_signatures_is_slowed_down(owner: Principal, client: Client, settings: Any) -> None:

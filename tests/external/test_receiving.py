@@ -1,7 +1,6 @@
 """The door of vendors: what is proven is stored once, what is refused is logged, and strangers learn nothing."""
 
 import json
-import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -13,20 +12,20 @@ from django.utils import timezone
 
 from chatcore.accounts import keys
 from chatcore.accounts.principals import Principal
-from chatcore.usage.models import Budget
-from conversations.models import Message
 from external.models import Arrival, Fetch, Rejection, Source
 from external.sources.jobs import forget_old_rejections
+from external.webhooks import signing
 from tests.api import make_client
+from tests.external.factories import make_delivery, make_webhook
 from tests.external.vendors import (
     GENERIC,
-    MAP,
     SLACK,
     TWILIO,
-    headers_for,
     make_source,
+    post,
     sample,
     slack_headers,
+    texts,
 )
 from tests.factories import make_model, make_principal
 
@@ -42,21 +41,6 @@ def owner() -> Principal:
 @pytest.fixture
 def client() -> Client:
     return make_client(enforce_csrf_checks=True)
-
-
-def post(client: Client, source: Source, body: bytes, headers: dict[str, str] | None = None) -> Any:
-    sent = {
-        name: value
-        for name, value in (headers or headers_for(source, body)).items()
-        if name != "content-type"
-    }
-    path = source.address[source.address.index("/in/") :]
-    return client.post(path, body, content_type="application/octet-stream", headers=sent)
-
-
-def texts(source: Source) -> list[str]:
-    written = Message.objects.filter(integration=source.integration, author=Message.Author.INTEGRATION)
-    return list(written.order_by("id").values_list("text", flat=True))
 
 
 TAKEN = [
@@ -243,57 +227,24 @@ def test_the_log_is_kept_for_thirty_days(owner: Principal) -> None:
     assert Rejection.objects.count() == 1
 
 
-def test_what_comes_too_fast_is_refused_for_now_and_logged(
-    owner: Principal, client: Client, settings: Any
-) -> None:
-    settings.RATE_LIMIT_KEY = 3
-    source = make_source(owner, **GENERIC)
-    first, second = (post(client, source, sample("generic_alertmanager.json")) for _ in range(2))
-    assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "rate_limited")
-    assert int(second["Retry-After"]) > 0
-    assert Rejection.objects.get().code == "rate_limited"
-
-
-def test_a_request_too_fast_for_a_conversation_is_stored_as_a_whole_or_not_at_all(
-    owner: Principal, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sent again without ids, nothing of it stands there twice."""
-    start = time.time()
-    monkeypatch.setattr("time.time", lambda: start)
-    fields = {name: path for name, path in MAP.items() if name != "external_id"}
-    source = make_source(owner, **GENERIC | {"settings": {"map": fields}})
-
-    def send(*words: str, thread: str = "db-3") -> Any:
-        alerts = [{"annotations": {"summary": word}, "labels": {"instance": thread}} for word in words]
-        return post(client, source, json.dumps({"alerts": alerts}).encode())
-
-    assert send("One", "Two", "Three").status_code == 202
-    refused = send("Four", "Five", "Six")
-    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "rate_limited", "5")
-    assert send("Elsewhere", thread="db-4").status_code == 202
-    monkeypatch.setattr("time.time", lambda: start + 5.1)
-    more = [str(number) for number in range(7)]
-    answers = [send(*more).status_code, send("Too fast").status_code]
-    assert answers == [202, 429], "a request of more than the conversation takes needs all of it"
-    assert texts(source) == [f"Alert: {word}" for word in ("One", "Two", "Three", "Elsewhere", *more)]
-    assert Rejection.objects.count() == 2
-
-
-def test_a_budget_that_ends_within_a_request_has_nothing_of_it_stored(
+def test_what_a_webhook_told_of_a_conversation_does_not_come_back_to_it(
     owner: Principal, client: Client
 ) -> None:
-    source = make_source(owner, **GENERIC)
-    Budget.objects.create(workspace=owner.workspace, unit="requests", period="day", limit=1)
-    answer = post(client, source, sample("generic_alertmanager.json"))
-    assert (answer.status_code, answer.json()["code"]) == (429, "budget_exceeded")
-    assert texts(source) == []
-    assert Rejection.objects.get().code == "budget_exceeded"
+    """A delivery of ours, passed on to a source as it came."""
+    webhook = make_webhook(owner)
+    fields = {"content": "$.text", "thread": "$.thread"}
+    kind = {"secrets": {"signing_secret": webhook.secret}, "settings": {"map": fields}}
+    source = make_source(owner, **GENERIC | kind)
 
+    def send(thread: str, webhook_id: object = "msg_1") -> Any:
+        body = json.dumps({"text": f"To {thread}", "thread": thread}).encode()
+        signed = signing.headers(str(webhook_id), body, timezone.now(), [webhook.secret])
+        return post(client, source, body, signed)
 
-def test_who_guesses_signatures_is_slowed_down(owner: Principal, client: Client, settings: Any) -> None:
-    settings.RATE_LIMIT_ADDRESS = 2
-    source = make_source(owner, **SLACK)
-    body = sample("slack_message_im.json")
-    answers = [post(client, source, body, {"x-slack-signature": "v0=0"}).status_code for _ in range(3)]
-    assert answers == [401, 401, 429]
-    assert post(client, source, body).status_code == 200
+    told = send("told").json()["results"][0]["conversation"]
+    delivery = make_delivery(webhook, conversation=told)
+    echo = send("told", delivery.id)
+    assert (echo.status_code, echo.json()["code"]) == (409, "loop_detected")
+    assert Rejection.objects.get().code == "loop_detected"
+    assert [send("told").status_code, send("other", delivery.id).status_code] == [202, 202]
+    assert texts(source) == ["To told", "To told", "To other"]

@@ -38,13 +38,15 @@ class ChatcoreError(Exception):
         return (type(self).__doc__ or "").strip().splitlines()[0]
 
     def problem(self, instance: str = "") -> dict[str, Any]:
-        """The body of an application/problem+json answer (RFC 9457). `instance` is the request's id."""
+        """The body of an application/problem+json answer (RFC 9457). `instance` is the request's id; of what is no
+        request of its own it is left out.
+        """
         body: dict[str, Any] = {
             "type": f"/api/docs/errors#{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
-            "instance": instance,
+            **({"instance": instance} if instance else {}),
             "code": self.code,
             "retryable": self.retryable,
         }

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as drf
 from rest_framework.parsers import JSONParser as DRFJSONParser
@@ -25,7 +26,7 @@ from chatcore.security import limits
 
 log = logging.getLogger(__name__)
 
-API_PREFIXES = ("/api/", "/in/", "/v1/")
+API_PREFIXES = ("/api/", "/events/", "/in/", "/v1/", "/ws/")  # and these without their slash
 PROBLEM_TYPE = "application/problem+json"
 AUTH_PREFIX = "/api/v1/auth/"
 NAMED_PROBLEMS = 20  # what is wrong with one body, at most: an answer must not outgrow its request
@@ -50,7 +51,8 @@ BY_STATUS: dict[int, type[ChatcoreError]] = {
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(API_PREFIXES) and not request.path.startswith(AUTH_PREFIX)
+    path = f"{request.path.rstrip('/')}/"
+    return path.startswith(API_PREFIXES) and not path.startswith(AUTH_PREFIX)
 
 
 def problem_response(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
@@ -237,9 +239,15 @@ class ProblemMiddleware:
 
 
 def answer(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
-    """The error as this request's door shows it."""
+    """The error as this request's door shows it, and as its client can read it."""
     if is_api(request):
         return problem_response(request, error)
+    response = _page(request, error) if request.accepts("text/html") else problem_response(request, error)
+    patch_vary_headers(response, ["Accept"])
+    return response
+
+
+def _page(request: HttpRequest, error: ChatcoreError) -> HttpResponse:
     htmx = request.headers.get("HX-Request") == "true"
     template = "problem.html#problem" if htmx else "problem.html"
     response = render(request, template, {"problem": error}, status=error.status)

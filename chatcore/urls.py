@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/v1/auth/", include("allauth.headless.urls")),
     path("api/v1/", include(api.resources)),
     path("api/<path:missing>", api.missing),
+    path("", include(api.signposts)),
     path("", include("external.urls")),
     path("", include("conversations.urls")),
 ]

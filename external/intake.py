@@ -76,6 +76,7 @@ def accept(
     items: Sequence[IntakeItem],
     *,
     atomic: bool = False,
+    whole: bool = False,
     token: str | None = None,
     reply_ids: Sequence[uuid.UUID] = (),
 ) -> list[Outcome]:
@@ -83,12 +84,14 @@ def accept(
 
     `token` is a user's access token that came along, `reply_ids` are the ids of the replies to be, one for each item.
     What is wrong with one item keeps no other back, unless `atomic`: then BatchRefused is raised and nothing is stored.
+    `whole`: they are one request of a sender who can only repeat all of it. Where some of them come too fast for their
+    conversation, TooMany is raised and nothing is stored.
     """
     if principal.integration is None:
         raise Forbidden("Only integrations post messages from outside. Use the key of one.")
     principal.require_any(WRITE)
     files = {place: _files_of(principal, item) for place, item in enumerate(items) if item.attachments}
-    bursts = Bursts()
+    bursts = Bursts(whole=whole)
     for _ in range(ATTEMPTS):
         intake = _Intake(principal, principal.integration, token, files, bursts)
         try:

@@ -203,7 +203,11 @@ def require_address(integration: Integration | None, address: str) -> None:
     if integration is None or not integration.allowed_addresses:
         return
     if not is_within(address, integration.allowed_addresses):
-        raise AddressNotAllowed
+        seen = f"from {address}" if address else "from an address that nobody knows"
+        raise AddressNotAllowed(
+            f"Your request came {seen}, which is none of the integration's allowed_addresses. Send from one of them, "
+            "or let an owner or admin add yours; if this is a proxy's address, name it in TRUSTED_PROXIES."
+        )
 
 
 def _of_key(text: str, workspace: str | None, address: str) -> Principal:

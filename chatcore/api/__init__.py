@@ -3,6 +3,7 @@
 from chatcore.api.document import REFUSALS, document
 from chatcore.api.doors import PREFIX, live, missing, resources
 from chatcore.api.pages import asyncapi, docs, error_pages, openapi
+from chatcore.api.signposts import signposts
 
 __all__ = [
     "PREFIX",
@@ -15,4 +16,5 @@ __all__ = [
     "missing",
     "openapi",
     "resources",
+    "signposts",
 ]

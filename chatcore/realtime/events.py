@@ -50,7 +50,7 @@ class ProblemBody(ControlBody):
     title: str
     status: int
     detail: str
-    instance: str
+    instance: str = ""
     code: str
     retryable: bool
     errors: list[dict[str, Any]] = []

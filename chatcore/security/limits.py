@@ -66,20 +66,33 @@ def take_bursts(messages: Mapping[uuid.UUID, int]) -> dict[uuid.UUID, Burst]:
 
     Empty where nothing limits them. Asks Redis where it is configured: not for the event loop.
     """
-    quota = settings.RATE_LIMIT_CONVERSATION
-    if not quota or not messages:
+    wanted = _windows_moving(messages)
+    if not wanted:
         return {}
     now = time.time()
-    wanted = [
-        (Window("conversation", str(each), quota, BURST_SECONDS), count) for each, count in messages.items()
-    ]
     try:
         found = windows.ask(lambda counters: counters.take_moving(wanted, now))
     except StoreDown:
         found = windows.local().take_moving(wanted, now)
-    detail = f"One conversation takes {quota} messages from outside in {BURST_SECONDS} seconds."
     pairs = zip(messages, found, strict=True)
-    return {each: Burst(taken, TooMany(detail, retry_after=wait)) for each, (taken, wait) in pairs}
+    return {each: Burst(taken, _too_fast(wait)) for each, (taken, wait) in pairs}
+
+
+def take_whole_burst(messages: Mapping[uuid.UUID, int]) -> None:
+    """`take_bursts` for what is sent again as a whole: all is charged, or none and TooMany raised.
+
+    Who sends more at once than a conversation takes can do no less: it costs all that the conversation takes.
+    """
+    wanted = _windows_moving(messages)
+    if not wanted:
+        return
+    now = time.time()
+    try:
+        wait = windows.ask(lambda counters: counters.take_whole(wanted, now))
+    except StoreDown:
+        wait = windows.local().take_whole(wanted, now)
+    if wait:
+        raise _too_fast(wait)
 
 
 async def charge_live(principal: "Principal") -> None:
@@ -142,6 +155,22 @@ def _windows_of(principal: "Principal") -> list[Window]:
         payer = Window("user", str(principal.user and principal.user.id), settings.RATE_LIMIT_KEY)
     whole = Window("workspace", str(principal.workspace.id), settings.RATE_LIMIT_WORKSPACE)
     return [window for window in (payer, whole) if window.quota]
+
+
+def _windows_moving(messages: Mapping[uuid.UUID, int]) -> list[tuple[Window, int]]:
+    """Of conversations; none where nothing limits them."""
+    quota = settings.RATE_LIMIT_CONVERSATION
+    if not quota:
+        return []
+    return [
+        (Window("conversation", str(each), quota, BURST_SECONDS), count) for each, count in messages.items()
+    ]
+
+
+def _too_fast(wait: int) -> TooMany:
+    quota = settings.RATE_LIMIT_CONVERSATION
+    detail = f"One conversation takes {quota} messages from outside in {BURST_SECONDS} seconds."
+    return TooMany(detail, retry_after=wait)
 
 
 def _window_of_address(address: str) -> Window:

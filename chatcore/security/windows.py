@@ -102,8 +102,38 @@ class Counters:
         with self._lock:
             return [self._take_moving_here(window, units, now) for window, units in wanted]
 
+    def take_whole(self, wanted: Sequence[tuple[Window, int]], now: float) -> int:
+        """All units of all windows that move with the time, or none; of more than a window has, it is all it has.
+
+        Zero, or the seconds until they may be taken.
+        """
+        if isinstance(self._storage, RedisStorage):
+            return self._take_whole_shared(self._storage, wanted, now)
+        with self._lock:
+            wait = max((self._wait_here(window, units, now) for window, units in wanted), default=0)
+            if not wait:
+                for window, units in wanted:
+                    taken = min(units, window.quota)
+                    self._storage.acquire_entry(_moving(window), window.quota, window.seconds, taken)
+            return wait
+
+    def _wait_here(self, window: Window, units: int, now: float) -> int:
+        """The seconds until so many are free; zero if they are."""
+        assert isinstance(self._storage, MemoryStorage)
+        name, quota, seconds = _moving(window), window.quota, window.seconds
+        _, used = self._storage.get_moving_window(name, quota, seconds)
+        missing = min(units, quota) - (quota - used)
+        return _wait_for(self._storage.events[name][used - missing].atime, seconds, now) if missing > 0 else 0
+
+    def _take_whole_shared(
+        self, storage: RedisStorage, wanted: Sequence[tuple[Window, int]], now: float
+    ) -> int:
+        keys, values = _asked(storage, wanted)
+        wait = storage.storage.register_script(_TAKE_WHOLE)(keys=keys, args=[now, *values])
+        return math.ceil(float(wait))
+
     def _take_moving_here(self, window: Window, units: int, now: float) -> tuple[int, int]:
-        name, quota, seconds = f"moving:{window.name}:{window.subject}", window.quota, window.seconds
+        name, quota, seconds = _moving(window), window.quota, window.seconds
         taken = 0
         while taken < min(units, quota) and self._storage.acquire_entry(name, quota, seconds):
             taken += 1
@@ -113,13 +143,22 @@ class Counters:
     def _take_moving_shared(
         self, storage: RedisStorage, wanted: Sequence[tuple[Window, int]], now: float
     ) -> list[tuple[int, int]]:
-        keys = [storage.prefixed_key(f"moving:{window.name}:{window.subject}") for window, _ in wanted]
-        values = [part for window, units in wanted for part in (units, window.quota, window.seconds)]
+        keys, values = _asked(storage, wanted)
         found = storage.storage.register_script(_TAKE_MOVING)(keys=keys, args=[now, *values])
         pairs = zip(wanted, found, strict=True)
         return [
             (int(taken), _wait_for(float(oldest), each.seconds, now)) for (each, _), (taken, oldest) in pairs
         ]
+
+
+def _moving(window: Window) -> str:
+    return f"moving:{window.name}:{window.subject}"
+
+
+def _asked(storage: RedisStorage, wanted: Sequence[tuple[Window, int]]) -> tuple[list[str], list[int]]:
+    """The keys and the arguments of a script."""
+    keys = [storage.prefixed_key(_moving(window)) for window, _ in wanted]
+    return keys, [part for window, units in wanted for part in (units, window.quota, window.seconds)]
 
 
 def _wait_for(oldest: float, seconds: int, now: float) -> int:
@@ -145,6 +184,35 @@ for place, key in ipairs(KEYS) do
     found[place] = {taken, oldest or ARGV[1]}
 end
 return found
+"""
+
+# The same lists. What was taken at one moment becomes free at one moment.
+_TAKE_WHOLE = """
+local now, wait = tonumber(ARGV[1]), 0
+for place, key in ipairs(KEYS) do
+    local quota, seconds = tonumber(ARGV[3 * place]), tonumber(ARGV[3 * place + 1])
+    local units = math.min(tonumber(ARGV[3 * place - 1]), quota)
+    local oldest = redis.call('lindex', key, -1)
+    while oldest and tonumber(oldest) <= now - seconds do
+        redis.call('rpop', key)
+        oldest = redis.call('lindex', key, -1)
+    end
+    local missing = units - (quota - redis.call('llen', key))
+    if missing > 0 then
+        wait = math.max(wait, tonumber(redis.call('lindex', key, -missing)) + seconds - now)
+    end
+end
+if wait > 0 then
+    return tostring(wait)
+end
+for place, key in ipairs(KEYS) do
+    local quota, seconds = tonumber(ARGV[3 * place]), tonumber(ARGV[3 * place + 1])
+    for _ = 1, math.min(tonumber(ARGV[3 * place - 1]), quota) do
+        redis.call('lpush', key, ARGV[1])
+    end
+    redis.call('expire', key, seconds + 1)
+end
+return '0'
 """
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from django.db.models import QuerySet
 
@@ -53,6 +53,13 @@ def renew(principal: Principal) -> Principal | None:
         if member is None:
             return None
     return _principal(integration, member, authenticator)
+
+
+def having_usable(integrations: Collection[uuid.UUID]) -> Iterable[uuid.UUID]:
+    """Which of these integrations can prove themselves by an authenticator."""
+    rows = Authenticator.objects.filter(enabled=True, integration__enabled=True, integration__in=integrations)
+    found: Iterable[uuid.UUID] = rows.values_list("integration_id", flat=True)
+    return found
 
 
 def _principal(integration: Integration, member: Membership | None, once: Authenticator | None) -> Principal:

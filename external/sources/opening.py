@@ -1,6 +1,7 @@
 """A source with its adapter, ready to be used."""
 
 import uuid
+from collections.abc import Collection, Iterable
 
 from chatcore.security.fields import Unreadable
 from external.adapters.adapter import Adapter, Setup
@@ -18,6 +19,15 @@ def find_open(source_id: uuid.UUID, adapter: str) -> Source | None:
         .filter(id=source_id, adapter=adapter)
         .first()
     )
+
+
+def having_open(integrations: Collection[uuid.UUID]) -> Iterable[uuid.UUID]:
+    """Which of these integrations a service can post to without one of their keys."""
+    rows = Source.objects.filter(enabled=True, integration__enabled=True, integration__in=integrations)
+    keyless = rows.filter(adapter__in=adapters()).exclude(
+        adapter="generic", settings__contains={"proof": "key"}
+    )
+    return keyless.values_list("integration_id", flat=True)
 
 
 def adapter_of(source: Source) -> Adapter:

@@ -12,10 +12,11 @@ from django.utils import timezone
 from chatcore.errors import ChatcoreError, Unauthenticated, Unavailable
 from chatcore.security.fields import Unreadable
 from chatcore.security.limits import charge
+from chatcore.security.outbound import check_url
 from conversations.actions.receipts import Acknowledgement, record
 from external.adapters.adapter import Answer, Confirmation, Incoming, Outcome, Received
 from external.fetching import defer_fetch
-from external.intake import accept_one
+from external.intake import Accepted, accept
 from external.integrations import principal_of_integration
 from external.items import IntakeItem, Respond
 from external.models import Arrival, Rejection, ReplyPart, Source
@@ -74,34 +75,61 @@ def _open(adapter_name: str, source_id: uuid.UUID) -> Source:
 def _take_all(
     source: Source, incoming: Sequence[Incoming | ChatcoreError], received: Received
 ) -> list[Outcome]:
-    """One after the other: what is wrong with one keeps no other back."""
-    outcomes = []
-    for each in incoming:
-        try:
-            if isinstance(each, ChatcoreError):
-                raise each
-            outcomes.append(_take(source, each, delivery_named(received.headers.get(DELIVERY, ""))))
-        except ChatcoreError as error:
-            # Logged even if it may succeed later: not every vendor sends again.
-            _reject(source, error, received)
-            if error.retryable:
-                raise
-            outcomes.append(Outcome(error=error))
+    """What is wrong with one keeps no other back. Raises what may succeed when all is sent again: nothing is stored."""
+    try:
+        outcomes = _store(source, incoming, delivery_named(received.headers.get(DELIVERY, "")))
+    except ChatcoreError as error:
+        # Logged even if it may succeed later: not every vendor sends again.
+        _reject(source, error, received)
+        if error.retryable:
+            raise
+        return [Outcome(error=error) for _ in incoming]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            _reject(source, outcome.error, received)
     return outcomes
 
 
 @transaction.atomic
-def _take(source: Source, incoming: Incoming, heard: uuid.UUID | None) -> Outcome:
-    """The message, where replies to it go, and the files it names. Raises what the intake refuses."""
-    principal = principal_of_integration(source.integration)
-    accepted = accept_one(principal, replace(item_of(source, incoming), heard=heard))
-    message = accepted.message
-    if not accepted.duplicate:
+def _store(
+    source: Source, incoming: Sequence[Incoming | ChatcoreError], heard: uuid.UUID | None
+) -> list[Outcome]:
+    """All of a request in one transaction. Raises what the intake refuses all of it with, and what is for now only:
+    the vendor sends all again, and of what has no id nobody would know that it is here.
+    """
+    checked = [_checked(each) for each in incoming]
+    sound = [each for each in checked if isinstance(each, Incoming)]
+    items = [replace(item_of(source, each), heard=heard) for each in sound]
+    found = accept(principal_of_integration(source.integration), items, whole=True) if items else []
+    noted = iter([_noted(source, each, became) for each, became in zip(sound, found, strict=True)])
+    outcomes = [Outcome(error=each) if isinstance(each, ChatcoreError) else next(noted) for each in checked]
+    for outcome in outcomes:
+        if outcome.error is not None and outcome.error.retryable:
+            raise outcome.error
+    return outcomes
+
+
+def _checked(incoming: Incoming | ChatcoreError) -> Incoming | ChatcoreError:
+    """Addresses that cannot be are the message's own fault."""
+    try:
+        for media in incoming.media if isinstance(incoming, Incoming) else ():
+            check_url(media.url)
+    except ChatcoreError as error:
+        return error
+    return incoming
+
+
+def _noted(source: Source, incoming: Incoming, became: Accepted | ChatcoreError) -> Outcome:
+    """With a message that is new, where replies to it go, and the files it names."""
+    if isinstance(became, ChatcoreError):
+        return Outcome(error=became)
+    message = became.message
+    if not became.duplicate:
         Arrival.objects.create(source=source, message=message, address=dict(incoming.address))
         for place, media in enumerate(incoming.media):
             key = media.authorization or None
             defer_fetch(message.id, media.url, media.name, media.media_type, key, position=place)
-    return Outcome(message.id, accepted.conversation_id, accepted.duplicate)
+    return Outcome(message.id, became.conversation_id, became.duplicate)
 
 
 def item_of(source: Source, incoming: Incoming) -> IntakeItem:

@@ -2,7 +2,8 @@
 import { composer, on } from "./page.js";
 import { settle } from "./composer.js";
 
-const key = (form) => `draft:${document.body.dataset.user}:${form.dataset.draft || "new"}`;
+const mine = `draft:${document.body.dataset.user}:`;
+const key = (form) => mine + (form.dataset.draft || "new");
 
 function keep(name, text) {
   try {
@@ -56,9 +57,9 @@ window.addEventListener("storage", ({ key: name, oldValue, newValue }) => {
   if (field.value === (oldValue ?? "")) put(field, newValue ?? "");
 });
 
-// Whoever signs out leaves nothing behind that was not sent.
+// Whoever signs out leaves nothing of theirs that was not sent.
 on("submit", "[data-sign-out]", () => {
   try {
-    for (const name of Object.keys(localStorage)) if (name.startsWith("draft:")) localStorage.removeItem(name);
+    for (const name in localStorage) if (name.startsWith(mine)) localStorage.removeItem(name);
   } catch {} // then nothing was kept either
 });

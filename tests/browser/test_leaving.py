@@ -111,11 +111,12 @@ def test_what_one_left_is_gone_when_another_signs_in(page: Page, bo: str, chatco
     composer(page).fill("My third secret")
     page.context.set_offline(False)
     page.goto("/")
+    page.evaluate("localStorage.setItem('draft:of-somebody:new', 'Half a thought')")
     sign_out(page)
     sign_in(page, chatcore.url, bo)
     until(page, FRAME_IS_KEPT)
 
-    assert page.evaluate(BEGUN) == []
+    assert page.evaluate(BEGUN) == ["draft:of-somebody:new"]
     assert [path for path in page.evaluate(KEPT_PATHS) if "/c/" in path] == []
     expect(row_of(page, url)).to_have_count(0)
     page.context.set_offline(True)

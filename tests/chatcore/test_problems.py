@@ -136,6 +136,15 @@ def test_a_page_tells_it_in_words_and_htmx_gets_the_words_alone(raising: Client,
     assert b"secret" not in page.content + part.content
 
 
+def test_who_cannot_read_a_page_gets_the_document_in_its_place(raising: Client) -> None:
+    for accepted in ("application/json", "text/event-stream"):
+        answer = raising.get("/page/ours", headers={"Accept": accepted})
+        assert problem_of(answer, 429)["code"] == "rate_limited"
+        assert answer["Retry-After"] == "7"
+        assert "Accept" in answer["Vary"].split(", ")
+    assert raising.get("/page/ours", headers={"Accept": "*/*"})["Content-Type"].startswith("text/html")
+
+
 def test_two_requests_have_two_ids(db: None) -> None:
     client = make_client()
     ids = {client.get("/api/v1/nothing")["X-Request-Id"] for _ in range(3)}

@@ -173,6 +173,7 @@ def test_a_method_that_an_address_does_not_take_is_refused_there(
 
 
 ABSENT = [
+    "/api",
     "/api/",
     "/api/v1/",
     "/api/v1/nothing",
@@ -186,6 +187,9 @@ ABSENT = [
     "/api/v1/models",
     "/api/v1/../../etc/passwd",
     "/api/v1/conversations/%2e%2e/%00/",
+    "/events",
+    "/in",
+    "/v1",
     "/v1/nothing",
 ]
 
@@ -199,6 +203,17 @@ def test_where_nothing_is_there_is_a_problem_and_no_redirect(
         address = address.replace(f"<{name}>", value)
     for client in (http, make_client(enforce_csrf_checks=True)):
         problem_of(send(client, method, address, {"content": "x"} if method == "POST" else None), 404)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_speaks_plain_http_to_a_live_door_reads_what_to_do(db: None, method: str) -> None:
+    client = make_client(enforce_csrf_checks=True)
+    assert "/events/ with a key" in problem_of(send(client, method, "/events"), 404)["detail"]
+    for address in ("/ws", "/ws/"):
+        answer = send(client, method, address)
+        problem = problem_of(answer, 426)
+        assert "speaks WebSocket" in problem["detail"]
+        assert (problem["code"], answer["Upgrade"]) == ("upgrade_required", "websocket")
 
 
 @pytest.mark.parametrize("address", ["/api/v1/openapi.json", "/api/docs", "/api/docs/errors"])

@@ -7,11 +7,13 @@ import pytest
 from django.test import Client
 
 from chatcore.accounts.principals import Principal
+from chatcore.errors import TooMany
 from conversations.models import Message
 from external.batches import NDJSON
+from external.intake import IntakeItem, Respond, accept
 from tests.api import key_client, problem_of, send
 from tests.external.posting import BATCHES, accepted, batch, post
-from tests.factories import make_model, make_principal
+from tests.factories import make_key_principal, make_model, make_principal
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +95,17 @@ def test_all_or_nothing_stores_nothing_of_what_comes_too_fast(client: Client) ->
     problem = problem_of(batch(client, *items, atomic=True), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["/items/5"]
     assert stored() == []
+
+
+@pytest.mark.usefixtures("client")
+def test_of_a_whole_request_what_nobody_answers_counts_as_one(owner: Principal) -> None:
+    sender = make_key_principal(owner, "*:*")
+    logs = [IntakeItem(f"Log {number}", thread="db-3", respond=Respond("none")) for number in range(9)]
+    asks = [IntakeItem(f"Ask {number}", thread="db-3") for number in range(4)]
+    accept(sender, [*logs, *asks], whole=True)
+    with pytest.raises(TooMany):
+        accept(sender, logs[:1], whole=True)
+    assert stored() == [item.content for item in (*logs, *asks)]
 
 
 def test_a_limit_of_zero_is_none(client: Client, settings: Any) -> None:

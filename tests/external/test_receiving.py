@@ -12,11 +12,21 @@ from django.utils import timezone
 
 from chatcore.accounts import keys
 from chatcore.accounts.principals import Principal
-from conversations.models import Message
 from external.models import Arrival, Fetch, Rejection, Source
 from external.sources.jobs import forget_old_rejections
+from external.webhooks import signing
 from tests.api import make_client
-from tests.external.vendors import GENERIC, SLACK, TWILIO, headers_for, make_source, sample, slack_headers
+from tests.external.factories import make_delivery, make_webhook
+from tests.external.vendors import (
+    GENERIC,
+    SLACK,
+    TWILIO,
+    make_source,
+    post,
+    sample,
+    slack_headers,
+    texts,
+)
 from tests.factories import make_model, make_principal
 
 pytestmark = pytest.mark.django_db
@@ -31,21 +41,6 @@ def owner() -> Principal:
 @pytest.fixture
 def client() -> Client:
     return make_client(enforce_csrf_checks=True)
-
-
-def post(client: Client, source: Source, body: bytes, headers: dict[str, str] | None = None) -> Any:
-    sent = {
-        name: value
-        for name, value in (headers or headers_for(source, body)).items()
-        if name != "content-type"
-    }
-    path = source.address[source.address.index("/in/") :]
-    return client.post(path, body, content_type="application/octet-stream", headers=sent)
-
-
-def texts(source: Source) -> list[str]:
-    written = Message.objects.filter(integration=source.integration, author=Message.Author.INTEGRATION)
-    return list(written.order_by("id").values_list("text", flat=True))
 
 
 TAKEN = [
@@ -102,6 +97,7 @@ def test_one_that_cannot_be_taken_keeps_no_other_back(owner: Principal, client: 
     refused, taken = answer.json()["results"]
     assert (answer.status_code, taken["status"]) == (202, "accepted")
     assert refused["problem"]["status"] == 422
+    assert "instance" not in refused["problem"]
     (row,) = Rejection.objects.all()
     assert "32,000" in row.detail
     assert row.body == json.dumps(document)[:65_536]
@@ -121,6 +117,7 @@ REFUSED = [
     pytest.param(
         TWILIO, sample("twilio_sms.form").replace(b"NumMedia=0", b"NumMedia=11"), 200, id="eleven media"
     ),
+    pytest.param(TWILIO, sample("twilio_mms.form").replace(b"https", b"ftp"), 200, id="no address of a file"),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"From=", b"From=a&From="), 200, id="two senders"),
     pytest.param(TWILIO, sample("twilio_sms.form").replace(b"Body=", b"Body=%00"), 200, id="NUL"),
     pytest.param(
@@ -230,21 +227,24 @@ def test_the_log_is_kept_for_thirty_days(owner: Principal) -> None:
     assert Rejection.objects.count() == 1
 
 
-def test_what_comes_too_fast_is_refused_for_now_and_logged(
-    owner: Principal, client: Client, settings: Any
+def test_what_a_webhook_told_of_a_conversation_does_not_come_back_to_it(
+    owner: Principal, client: Client
 ) -> None:
-    settings.RATE_LIMIT_KEY = 3
-    source = make_source(owner, **GENERIC)
-    first, second = (post(client, source, sample("generic_alertmanager.json")) for _ in range(2))
-    assert (first.status_code, second.status_code, second.json()["code"]) == (202, 429, "rate_limited")
-    assert int(second["Retry-After"]) > 0
-    assert Rejection.objects.get().code == "rate_limited"
+    """A delivery of ours, passed on to a source as it came."""
+    webhook = make_webhook(owner)
+    fields = {"content": "$.text", "thread": "$.thread"}
+    kind = {"secrets": {"signing_secret": webhook.secret}, "settings": {"map": fields}}
+    source = make_source(owner, **GENERIC | kind)
 
+    def send(thread: str, webhook_id: object = "msg_1") -> Any:
+        body = json.dumps({"text": f"To {thread}", "thread": thread}).encode()
+        signed = signing.headers(str(webhook_id), body, timezone.now(), [webhook.secret])
+        return post(client, source, body, signed)
 
-def test_who_guesses_signatures_is_slowed_down(owner: Principal, client: Client, settings: Any) -> None:
-    settings.RATE_LIMIT_ADDRESS = 2
-    source = make_source(owner, **SLACK)
-    body = sample("slack_message_im.json")
-    answers = [post(client, source, body, {"x-slack-signature": "v0=0"}).status_code for _ in range(3)]
-    assert answers == [401, 401, 429]
-    assert post(client, source, body).status_code == 200
+    told = send("told").json()["results"][0]["conversation"]
+    delivery = make_delivery(webhook, conversation=told)
+    echo = send("told", delivery.id)
+    assert (echo.status_code, echo.json()["code"]) == (409, "loop_detected")
+    assert Rejection.objects.get().code == "loop_detected"
+    assert [send("told").status_code, send("other", delivery.id).status_code] == [202, 202]
+    assert texts(source) == ["To told", "To told", "To other"]

@@ -54,6 +54,30 @@ def owner() -> Principal:
     return make_principal()
 
 
+BY_KEY = GENERIC | {"settings": GENERIC["settings"] | {"proof": "key"}}
+WAYS_IN: dict[str, tuple[Callable[[Principal], Any], str]] = {
+    "an authenticator": (ROWS["authenticator"], "authenticators"),
+    "a source": (ROWS["source"], "sources"),
+    "a source that takes signatures": (lambda owner: make_source(owner, **GENERIC), "sources"),
+    "a source that asks for a key": (lambda owner: make_source(owner, **BY_KEY), ""),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_an_integration_without_a_key_names_its_other_ways_in(owner: Principal, way: str) -> None:
+    make, listed = WAYS_IN[way]
+    row = make(owner)
+    browser, nobody = signed_in(owner), "nobody can come in"
+    pages = [reverse("integration", args=[row.integration_id]), reverse("integrations")]
+    shown, badge = text(browser.get(pages[0])), "No key" in text(browser.get(pages[1]))
+    assert (nobody not in shown) == (f'<a href="/workspace/{listed}/">{listed}</a>' in shown) == bool(listed)
+    assert badge is not bool(listed)
+
+    type(row).objects.filter(pk=row.pk).update(enabled=False)
+    assert nobody in text(browser.get(pages[0]))
+    assert "No key" in text(browser.get(pages[1]))
+
+
 def integration_of(owner: Principal) -> Integration:
     found = make_key_principal(owner, "*:*").integration
     assert found

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.test import Client
 from standardwebhooks import Webhook
 
 from chatcore.accounts.models import Integration
 from chatcore.accounts.principals import Principal
+from conversations.models import Message
 from external.adapters.adapter import Received
 from external.models import Source
 from tests.factories import make_key_principal
@@ -98,6 +100,21 @@ def headers_for(source: Source, body: bytes) -> dict[str, str]:
 
 def received(source: Source, body: bytes) -> Received:
     return Received(source.address, headers_for(source, body), body)
+
+
+def post(client: Client, source: Source, body: bytes, headers: dict[str, str] | None = None) -> Any:
+    sent = {
+        name: value
+        for name, value in (headers or headers_for(source, body)).items()
+        if name != "content-type"
+    }
+    path = source.address[source.address.index("/in/") :]
+    return client.post(path, body, content_type="application/octet-stream", headers=sent)
+
+
+def texts(source: Source) -> list[str]:
+    written = Message.objects.filter(integration=source.integration, author=Message.Author.INTEGRATION)
+    return list(written.order_by("id").values_list("text", flat=True))
 
 
 @dataclass

@@ -120,6 +120,8 @@ def test_refusals_are_problems_before_the_first_byte(one: Chatcore) -> None:
     with one.client() as http, httpx.Client(base_url=one.url, timeout=60) as stranger:
         refused = [
             (stranger.get("/events/"), 401, "unauthenticated"),
+            (stranger.get("/events"), 404, "not_found"),
+            (stranger.get("/ws/"), 426, "upgrade_required"),
             (http.post("/events/"), 405, "method_not_allowed"),
             (http.get("/events/", params={"after": "forged.cursor"}), 400, "malformed"),
             (http.get("/events/", params={"conversation": "nonsense"}), 422, "invalid"),

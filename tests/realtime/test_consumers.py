@@ -123,3 +123,4 @@ async def test_frames_are_paid_for_like_requests(monkeypatch: pytest.MonkeyPatch
         await running
         assert [frame["type"] for frame in socket.said] == ["hello", "pong", "pong", "error"]
         assert socket.said[3]["data"]["code"] == "rate_limited"
+        assert "instance" not in socket.said[3]["data"]

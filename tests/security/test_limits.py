@@ -11,7 +11,15 @@ from chatcore.accounts.models import Integration, User, Workspace
 from chatcore.accounts.principals import Principal
 from chatcore.errors import TooMany, Unavailable
 from chatcore.security import limits, windows
-from chatcore.security.limits import CostTooHigh, charge, charge_address, headers_of, left_to, take_bursts
+from chatcore.security.limits import (
+    CostTooHigh,
+    charge,
+    charge_address,
+    headers_of,
+    left_to,
+    take_bursts,
+    take_whole_burst,
+)
 from chatcore.security.windows import Counters, Window
 from tests.servers import free_port
 
@@ -91,6 +99,30 @@ def test_a_conversation_takes_a_burst_and_of_the_next_what_is_left(
     assert take_bursts({talk: 9})[talk].taken == 5
     settings.RATE_LIMIT_CONVERSATION = 0
     assert take_bursts({talk: 1}) == {}
+
+
+@pytest.mark.usefixtures("store")
+def test_a_whole_burst_is_taken_by_all_its_conversations_or_by_none(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = time.time()
+    talk, other = uuid.uuid4(), uuid.uuid4()
+    take_whole_burst({talk: 2})
+    clock(monkeypatch, start + 3)
+    take_whole_burst({talk: 1, other: 1})
+    waits = {}
+    for units in (3, 4, 9):
+        with pytest.raises(TooMany) as refused:
+            take_whole_burst({talk: units, other: 1})
+        waits[units] = refused.value.retry_after
+    assert waits == {3: 2, 4: 2, 9: 5}, "as long as it takes until so many are free"
+    assert take_bursts({other: 9})[other].taken == 4, "a refusal has cost nothing"
+
+    clock(monkeypatch, start + 8.1)
+    take_whole_burst({talk: 9})
+    assert take_bursts({talk: 1})[talk].taken == 0
+    settings.RATE_LIMIT_CONVERSATION = 0
+    take_whole_burst({talk: 9})
 
 
 def test_retry_after_is_never_too_early_and_never_a_window_too_late(monkeypatch: pytest.MonkeyPatch) -> None:

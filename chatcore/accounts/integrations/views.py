@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from chatcore.accounts.integrations import actions
 from chatcore.accounts.integrations.examples import curl_example
 from chatcore.accounts.integrations.forms import IntegrationForm
+from chatcore.accounts.integrations.ways import open_besides_keys
 from chatcore.accounts.keys import LIVE_KEYS
 from chatcore.accounts.models import Integration
 from chatcore.accounts.web import PrincipalRequest, with_principal
@@ -30,7 +31,8 @@ def integrations(request: PrincipalRequest) -> HttpResponse:
     now = timezone.now()
     live = Q(keys__revoked_at=None) & (Q(keys__expires_at=None) | Q(keys__expires_at__gt=now))
     with_key = set(found.filter(live, keys__isnull=False).values_list("pk", flat=True))
-    return render(request, "integrations/list.html", {"rows": rows, "with_key": with_key})
+    reached = with_key | set(open_besides_keys([row.pk for row in rows]))
+    return render(request, "integrations/list.html", {"rows": rows, "reached": reached})
 
 
 @never_cache
@@ -119,6 +121,7 @@ def _shown(found: Integration) -> dict[str, object]:
         "integration": found,
         "constraints": actions.constraints_of(found),
         "keys": keys,
+        "ways": [] if keys else open_besides_keys([found.pk]).get(found.pk, []),
         "live": live,
         "is_full": live >= LIVE_KEYS,
     }

@@ -1,4 +1,4 @@
-"""B7: messages in batches of 100 (JSON) and 1,000 (NDJSON), each with its reply's job, into one web process."""
+"""B7: messages in batches of 100 (JSON) and 1,000 (NDJSON), each with its queued reply, into one web process."""
 
 import asyncio
 import itertools

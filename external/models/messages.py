@@ -18,8 +18,13 @@ class IntakeMessage(models.Model):
     message = models.OneToOneField(
         Message, on_delete=models.CASCADE, primary_key=True, related_name="intake", db_constraint=False
     )
+    # That of its message, which answers for it: a check of its own would lock the same row at every insert.
     integration = models.ForeignKey(
-        Integration, on_delete=models.CASCADE, related_name="intake_messages", db_index=False
+        Integration,
+        on_delete=models.CASCADE,
+        related_name="intake_messages",
+        db_index=False,
+        db_constraint=False,
     )
     key_id = models.UUIDField(null=True, blank=True, help_text="The key it was sent with; it may be gone.")
     source = models.CharField(max_length=60, help_text="The door: api, batch, an adapter's name, schedule.")

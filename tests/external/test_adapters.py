@@ -363,6 +363,11 @@ def test_what_a_map_does_not_find_is_named() -> None:
         ({"content": "$[?match(@.a, '(a+)+b')]"}, ["/content"]),
         ({"content": "$" + "[0]" * 200}, ["/content"]),
         ({"content": "$[?" + "(" * 400 + "]"}, ["/content"]),
+        ({"content": "$..[?@.a && $..b[?@..c]]"}, ["/content"]),
+        ({"content": "$..*..*..*"}, ["/content"]),
+        ({"content": "$" + "[0,0]" * 40}, ["/content"]),
+        ({"content": "$..['a..b', '$', ',,,,']"}, []),
+        ({"content": "$.a", "metadata": {str(n): "$.a" for n in range(100)}}, [""]),
     ],
 )
 def test_a_map_that_cannot_be_followed_is_refused_where_it_is_wrong(given: Any, pointers: list[str]) -> None:

@@ -121,8 +121,9 @@ def _text_of(value: Any) -> str:
 
 
 def _found(path: str, item: Any) -> list[Any]:
+    document = json.dumps(item) if isinstance(item, str) else item  # a text would be read as JSON
     try:
-        values = _path(path).findall(item)
+        values = _path(path).findall(document)
     except (JSONPathError, RecursionError) as error:
         raise Invalid(f"{path} cannot be followed: {_first_line(error)}") from None
     if len(values) > MOST_FOUND:

@@ -349,6 +349,12 @@ def test_what_a_map_does_not_find_is_named() -> None:
     assert nothing.detail == "content: $.absent finds nothing"
 
 
+def test_a_text_is_a_text_whatever_it_looks_like() -> None:
+    texts = ["{hello", "[1", "5", '{"a": 1}', "9" * 5_000, "\ud800"]
+    found = mapping.read({"each": "$[*]", "content": "$"}, texts)
+    assert [each.content for each in found if isinstance(each, Incoming)] == texts
+
+
 @pytest.mark.parametrize(
     ("given", "pointers"),
     [

@@ -80,6 +80,7 @@ def test_what_is_wrong_is_pointed_at(owner: Principal) -> None:
         ({"name": " "}, "/name"),
         ({"content": ""}, "/content"),
         ({"content": "{{colour}}"}, "/content"),
+        ({"content": "{{" + " " * 31_000 + "{{colour}}"}, "/content"),
         ({"content": "\x00"}, "/content"),
         ({"conversation": {"thread": "\x00"}}, "/conversation/thread"),
         ({"conversation": "\ud800"}, "/conversation"),

@@ -6,12 +6,14 @@ that takes longer than most of our answers.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_finished, request_started
@@ -19,7 +21,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from chatcore.realtime.plain_asgi import Receive, Scope, Send, client_leaves
+from chatcore.errors import TooLarge
+from chatcore.realtime.plain_asgi import Receive, Scope, Send, client_leaves, send_problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,15 +66,42 @@ class BorrowedThread(Executor):
             self._threads.give_back(self._thread)
 
 
+class Bounded:
+    """`receive` of a request whose client is taken for gone once it has sent more than any door takes.
+
+    Django writes a body to the disk before it asks who sends it.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = (
+            settings.ATTACHMENTS_PER_MESSAGE * settings.ATTACHMENT_MAX_BYTES
+            + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        )
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self._left < 0
+
+    async def __call__(self) -> Mapping[str, Any]:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        return {"type": "http.disconnect"} if self.is_exceeded else message
+
+
 class Handler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self._threads = Threads()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bounded = Bounded(receive)
         try:
-            body = await self.read_body(receive)
+            body = await self.read_body(bounded)
         except RequestAborted:
+            if bounded.is_exceeded:
+                request_id = f"req_{uuid.uuid4().hex}"
+                await send_problem(send, TooLarge(), request_id, [(b"x-request-id", request_id.encode())])
             return
         thread = BorrowedThread(self._threads)
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -180,6 +180,10 @@ class JSONParser(DRFJSONParser):
         return read_json(stream.read())
 
 
+_UNSTORABLE = (
+    "Something of it cannot be stored: a text has the character U+0000 or half of one (U+D800 to U+DFFF), "
+    "or a number is too large."
+)
 _AWAY = "The database cannot be reached now. Nothing was stored; try again shortly."
 _TRANSLATIONS: list[tuple[Any, Callable[[Any], ChatcoreError]]] = [
     (ChatcoreError, lambda error: error),
@@ -189,6 +193,7 @@ _TRANSLATIONS: list[tuple[Any, Callable[[Any], ChatcoreError]]] = [
     (RecursionError, lambda _: errors.Malformed("The JSON is nested too deeply.")),
     ((OperationalError, InterfaceError, PoolTimeout), lambda _: errors.Unavailable(_AWAY)),
     (ValidationError, lambda error: errors.Invalid(" ".join(error.messages))),
+    ((DataError, UnicodeEncodeError), lambda _: errors.Invalid(_UNSTORABLE)),
     (drf.APIException, _from_drf),
 ]
 

@@ -80,11 +80,12 @@ def parse(request: HttpRequest, body: bytes) -> Batch:
     """Raises Malformed, Invalid or TooLarge for what is no batch; a faulty item is kept with its problem."""
     hops, heard = hops_of(request), heard_of(request)
     if request.content_type == NDJSON:
-        found: list[Any] = [_line(line) for line in body.split(b"\n") if line.strip()]
-        if not found:
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        if not lines:
             raise Invalid("A batch has at least one line.")
-        if len(found) > MAX_LINES:
-            raise TooLarge(f"A batch has at most {MAX_LINES:,} lines; this one has {len(found):,}.")
+        if len(lines) > MAX_LINES:
+            raise TooLarge(f"A batch has at most {MAX_LINES:,} lines; this one has {len(lines):,}.")
+        found: list[Any] = [_line(line) for line in lines]
         atomic = _flag(request.GET.get("atomic", ""))
     else:
         try:
@@ -92,12 +93,7 @@ def parse(request: HttpRequest, body: bytes) -> Batch:
         except pydantic.ValidationError as error:
             raise pydantic_problem(error.errors(include_url=False)) from None
         found, atomic = shape.items, shape.atomic
-    external_ids = [each.get("external_id") if isinstance(each, dict) else None for each in found]
-    return Batch(
-        [_item(each, hops, heard) for each in found],
-        [each if isinstance(each, str) else None for each in external_ids],
-        atomic,
-    )
+    return Batch([_item(each, hops, heard) for each in found], [_external_id(each) for each in found], atomic)
 
 
 def carry_out(request: HttpRequest, principal: Principal, batch: Batch, token: str | None) -> Answer:
@@ -134,6 +130,12 @@ def _item(found: Any, hops: int, heard: uuid.UUID | None) -> IntakeItem | Chatco
         return pydantic_problem(error.errors(include_url=False))
     except RecursionError:
         return Malformed("The JSON is nested too deeply.")
+
+
+def _external_id(found: Any) -> str | None:
+    """As the answer repeats it, whatever became of the item."""
+    given = found.get("external_id") if isinstance(found, dict) else None
+    return given.encode(errors="replace").decode() if isinstance(given, str) else None
 
 
 def _problems(wrong: dict[int, ChatcoreError]) -> Any:

@@ -92,7 +92,8 @@ def _id_or_hint(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
     except ValidationError:
         if not isinstance(value, str) or not 0 < len(value) <= MAX_THREAD:
             raise
-        name = {"name": json.dumps({"thread": value}, ensure_ascii=False)}
+        told = json.dumps({"thread": value}, ensure_ascii=False).encode(errors="replace").decode()
+        name = {"name": told}
         raise PydanticCustomError(
             "uuid_parsing",
             "must be the id of a conversation; your own name for a thread is sent as {name}",

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from chatcore.accounts.principals import Principal
-from chatcore.errors import ChatcoreError
+from chatcore.errors import ChatcoreError, Unavailable
 from chatcore.problems import translate
 from chatcore.together import Together
-from external.intake import Accepted, IntakeItem, Outcome, accept, accept_one
+from external.intake import Accepted, IntakeItem, accept, accept_one
 
 log = logging.getLogger(__name__)
 
-_together: Together[IntakeItem, Accepted] = Together()
+_together: Together[IntakeItem, Accepted | Exception] = Together()
 
 
 async def gather(principal: Principal, item: IntakeItem, token: str | None) -> Accepted:
@@ -23,22 +23,27 @@ async def gather(principal: Principal, item: IntakeItem, token: str | None) -> A
     assert principal.integration
     user = principal.user and principal.user.pk  # an authenticator may vouch for several
     sender = (principal.integration.id, principal.key_id, user, token)
-    return await _together(partial(_accept, principal, token), item, sender)
+    accepted = await _together(partial(_accept, principal, token), item, sender)
+    if isinstance(accepted, Exception):
+        raise accepted
+    return accepted
 
 
-def _accept(principal: Principal, token: str | None, items: Sequence[IntakeItem]) -> list[Outcome]:
+def _accept(
+    principal: Principal, token: str | None, items: Sequence[IntakeItem]
+) -> Sequence[Accepted | Exception]:
     """A defect that one of them meets must not take the others along."""
     try:
         return accept(principal, items, token=token)
     except Exception as error:
-        if len(items) == 1 or isinstance(error, ChatcoreError) or translate(error) is not None:
+        if len(items) == 1 or isinstance(error, ChatcoreError) or isinstance(translate(error), Unavailable):
             raise
         log.exception("these messages are accepted one by one")
     return [_alone(principal, token, item) for item in items]
 
 
-def _alone(principal: Principal, token: str | None, item: IntakeItem) -> Outcome:
+def _alone(principal: Principal, token: str | None, item: IntakeItem) -> Accepted | Exception:
     try:
         return accept_one(principal, item, token=token)
-    except ChatcoreError as error:
+    except Exception as error:
         return error

@@ -15,12 +15,11 @@ from typing import Annotated, Any, Protocol
 
 import pydantic
 from django.core.exceptions import ValidationError
-from jsonschema import Draft202012Validator, SchemaError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from chatcore.accounts.schemas import CannotBeFollowed, first_misfit, validate_schema
 from chatcore.errors import FieldProblem, Forbidden
 
-MAX_SCHEMA = 16_384  # characters of a metadata schema
 MAX_NAMED = 100
 
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -86,17 +85,6 @@ def in_one_form(value: Any) -> Any:
         return value
 
 
-def validate_schema(schema: Mapping[str, Any]) -> None:
-    if len(str(schema)) > MAX_SCHEMA:
-        raise ValidationError(f"metadata_schema: longer than {MAX_SCHEMA:,} characters")
-    if "$ref" in str(schema) and _refers_elsewhere(schema):
-        raise ValidationError("metadata_schema: refers to something outside itself")
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValidationError(f"metadata_schema: {error.message[:300]}") from None
-
-
 def check(
     limits: Mapping[str, Any],
     integration: uuid.UUID,
@@ -134,7 +122,10 @@ def _check_place(
 
 
 def _check_metadata(schema: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-    found = next(iter(Draft202012Validator(schema).iter_errors(metadata)), None)
+    try:
+        found = first_misfit(schema, metadata)
+    except CannotBeFollowed as error:
+        raise _violated("/metadata", f"This integration's schema of metadata {error}.") from None
     if found is not None:
         pointer = "".join(f"/{part}" for part in ("metadata", *found.absolute_path))
         raise _violated(
@@ -148,12 +139,3 @@ def _matches(name: str, globs: Sequence[str] | None) -> bool:
 
 def _violated(pointer: str, detail: str) -> ConstraintViolated:
     return ConstraintViolated(detail, errors=[FieldProblem(pointer, detail, ConstraintViolated.code)])
-
-
-def _refers_elsewhere(schema: Any) -> bool:
-    """References are followed inside the schema only: nothing is ever fetched for one."""
-    if isinstance(schema, dict):
-        reference = schema.get("$ref", "#")
-        away = not (isinstance(reference, str) and reference.startswith("#"))
-        return away or "$dynamicRef" in schema or any(map(_refers_elsewhere, schema.values()))
-    return isinstance(schema, list) and any(map(_refers_elsewhere, schema))

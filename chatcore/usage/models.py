@@ -187,7 +187,11 @@ class Budget(models.Model):
             problems["model"] = "This model belongs to another workspace."
         if self.limit is not None and self.limit <= 0:
             problems["limit"] = "The limit must be more than nothing."
-        elif self.limit is not None and self.unit != self.Unit.MONEY and self.limit % 1:
+        elif (
+            self.limit is not None
+            and self.unit != self.Unit.MONEY
+            and self.limit != self.limit.to_integral_value()
+        ):
             problems["limit"] = "Requests and tokens are whole numbers."
         if problems:
             raise ValidationError(problems)

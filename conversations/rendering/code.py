@@ -14,7 +14,7 @@ from pygments.token import Token, _TokenType
 # is long, looks like that, or has cost this much processor time is shown plain.
 MAX_HIGHLIGHTED = 20_000  # characters
 MAX_SECONDS = 0.25
-COSTLY = re.compile(r"(?:\n[ \t]*){12}|[ \t]{120}|(?:\w+\s+){60}")
+COSTLY = re.compile(r"(?:\n[ \t]*){12}|[ \t]{120}|(?:\b\w+\s+){60}")
 MAX_LANGUAGE = 32  # characters shown
 
 # Only what models write: Pygments knows 500 more, each a set of regular expressions run over hostile text.

@@ -12,7 +12,7 @@ PUNCTUATION = " \t.,;:"
 # Money is written with the same sign: an opening dollar touches its formula and follows no letter or digit, a closing
 # one touches it too and precedes no digit. "$5 and $6" and "US$5" are none.
 DOLLARS = re.compile(r"\$(?![\s$])((?:\\.|[^\\$])*?)(?<![\s\\])\$(?![\d$])", re.DOTALL)
-MONEY = re.compile(r"[\d.,]+[kKmMbB]?\s+[a-z]{2,}[^\\=^_]*\Z")
+MONEY = re.compile(r"[\d.,]+[kKmMbB]?\s+[a-z]{2}[^\\=^_]*\Z")
 
 
 def maths(md: MarkdownIt) -> None:

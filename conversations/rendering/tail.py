@@ -18,7 +18,7 @@ from conversations.rendering.markdown import SENTINEL, Environment, References, 
 GROWTHS = ((10_000, 1.5), (1_000, 1.06), (0, 0.0))
 
 # The last line while it is nothing but marks: a rule, a heading's underline, the next item or the head of a table.
-UNDECIDED_LINE = re.compile(r"\n[ \t]*(?:[-*_=`~+|:#>$ \t]+|\d{1,3}[.)]?[ \t]*)\Z")
+UNDECIDED_LINE = re.compile(r"\n(?:[-*_=`~+|:#>$ \t]+|[ \t]*\d{1,3}[.)]?[ \t]*)\Z")
 
 
 class Kind(Enum):

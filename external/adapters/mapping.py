@@ -9,6 +9,7 @@ itself. A list of them is joined by spaces.
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +25,9 @@ FIELDS = ("content", *SINGLE, "metadata", "media", "each")
 MOST_ITEMS = 100
 MOST_MEDIA = 10
 MOST_FOUND = 1_000
+MOST_PARTS = 100
 LONGEST_PART = 500  # characters of a path: a longer one takes seconds to compile
+MOST_COMMAS = 4  # of a path: each may double what it goes through
 
 Map = Mapping[str, Any]
 
@@ -38,6 +41,7 @@ def _environment() -> JSONPathEnvironment:
 
 
 _ENVIRONMENT = _environment()
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 
 def problems_of(given: Any) -> list[FieldProblem]:
@@ -49,7 +53,10 @@ def problems_of(given: Any) -> list[FieldProblem]:
         found.append(FieldProblem("/content", "must be given", "required"))
     if bool(given.get("channel")) != bool(given.get("handle")):
         found.append(FieldProblem("/handle", "goes with channel", "required"))
-    for pointer, part in _parts(given):
+    parts = list(_parts(given))
+    if len(parts) > MOST_PARTS:
+        return [*found, FieldProblem("", f"has more than {MOST_PARTS} parts", "too_many")]
+    for pointer, part in parts:
         try:
             if not isinstance(part, str):
                 found.append(FieldProblem(pointer, "must be text", "type"))
@@ -114,8 +121,9 @@ def _text_of(value: Any) -> str:
 
 
 def _found(path: str, item: Any) -> list[Any]:
+    document = json.dumps(item) if isinstance(item, str) else item  # a text would be read as JSON
     try:
-        values = _path(path).findall(item)
+        values = _path(path).findall(document)
     except (JSONPathError, RecursionError) as error:
         raise Invalid(f"{path} cannot be followed: {_first_line(error)}") from None
     if len(values) > MOST_FOUND:
@@ -125,6 +133,12 @@ def _found(path: str, item: Any) -> list[Any]:
 
 @functools.lru_cache(maxsize=512)
 def _path(text: str) -> JSONPath:
+    """One that goes through a document about once, however it is nested."""
+    bare = _QUOTED.sub("", text)
+    if bare.count("..") > 1 or "$" in bare[1:] or bare.count(",") > MOST_COMMAS:
+        raise Invalid(
+            f"goes through too much: a path has one `..`, {MOST_COMMAS} commas, and no `$` but its first"
+        )
     try:
         compiled = _ENVIRONMENT.compile(text)
     except (JSONPathError, RecursionError) as error:

@@ -179,7 +179,7 @@ def _bots(envelope: Mapping[str, Any]) -> set[str]:
     return {str(row.get("user_id")) for row in rows if isinstance(row, dict) and row.get("is_bot")}
 
 
-_LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
+_LINK = re.compile(r"<((?:https?|mailto):[^|<>]+)(?:\|([^<>]*))?>")
 
 
 def _plain(text: str, bots: set[str]) -> str:

@@ -77,6 +77,14 @@ class Call(BaseModel):
     id: str = Field(max_length=200)
     function: Function
 
+    def written(self, pointer: str) -> dict[str, str]:
+        """As Message.tool_calls has it."""
+        written = {"id": self.id, "name": self.function.name, "arguments": self.function.arguments}
+        for name, text in written.items():
+            place = pointer if name == "id" else f"{pointer}/function"
+            texts.checked_text(text, f"{place}/{name}", limit=LONGEST_TEXT, required=False)
+        return written
+
 
 class ChatMessage(BaseModel):
     """One message of the dialogue. `developer` is the newer name of `system`."""
@@ -93,10 +101,8 @@ class ChatMessage(BaseModel):
         files = self._files(parts, f"{pointer}/content")
         sent.update(files)
         texts.checked_text(text, f"{pointer}/content", limit=LONGEST_TEXT, required=False)
-        calls = [
-            {"id": call.id, "name": call.function.name, "arguments": call.function.arguments}
-            for call in self.tool_calls or ()
-        ]
+        calls = [call.written(f"{pointer}/tool_calls/{at}") for at, call in enumerate(self.tool_calls or ())]
+        texts.checked_text(self.tool_call_id, f"{pointer}/tool_call_id", required=False)
         role = "system" if self.role == "developer" else self.role
         if role == "tool" and not self.tool_call_id:
             raise texts.refused(

@@ -88,6 +88,8 @@ def _check_texts(schedule: Schedule) -> None:
     template.check(schedule.content)
     schedule.title = checked_title(schedule.title) if schedule.title else ""
     checked_text(schedule.thread, "/conversation/thread", limit=200, required=False)
+    if schedule.respond == Schedule.Respond.MODEL:
+        checked_text(schedule.model_name, "/respond/model")
 
 
 def _check_times(schedule: Schedule, now: datetime | None) -> None:

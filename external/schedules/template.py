@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 from chatcore.texts import refused
 
 PLACES = ("date", "time", "weekday", "due_at", "name")
-_PLACE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_PLACE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 def check(content: str, pointer: str = "/content") -> None:
     """Raises Invalid where `{{…}}` names nothing that can be filled in."""
-    for name in _PLACE.findall(content):
+    for name in map(str.strip, _PLACE.findall(content)):
         if name not in PLACES:
             known = ", ".join(f"{{{{{place}}}}}" for place in PLACES)
             raise refused(
@@ -40,4 +40,4 @@ def filled(content: str, moment: Moment) -> str:
         "due_at": at.isoformat(timespec="seconds"),
         "name": moment.name,
     }
-    return _PLACE.sub(lambda found: values.get(found[1], found[0]), content)
+    return _PLACE.sub(lambda found: values.get(found[1].strip(), found[0]), content)

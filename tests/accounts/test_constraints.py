@@ -78,6 +78,10 @@ def test_a_conversation_is_known_by_its_thread(monkeypatch: pytest.MonkeyPatch) 
         {"metadata_schema": {"type": "nonsense"}},
         {"metadata_schema": {"$ref": "https://example.com/schema.json"}},
         {"metadata_schema": {"properties": {"a": {"$ref": "file:///etc/passwd"}}}},
+        {"metadata_schema": {"$dynamicRef": "https://example.com/schema.json"}},
+        {"metadata_schema": {"allOf": [{"$schema": "http://json-schema.org/draft-07/schema#"}]}},
+        {"metadata_schema": {"properties": {"a": {"pattern": "^(a+)+$"}}}},
+        {"metadata_schema": {"patternProperties": {"^(a+)+$": {}}}},
         {"metadata_schema": {"description": "x" * 20_000}},
     ],
 )
@@ -90,6 +94,39 @@ def test_a_schema_may_refer_to_itself() -> None:
     schema = {"$ref": "#/$defs/any", "$defs": {"any": {"type": "object"}}}
     validate_constraints({"metadata_schema": schema})
     constraints.check({"metadata_schema": schema}, INTEGRATION, metadata={"a": 1})
+
+
+def test_a_schema_may_say_what_it_is_and_name_properties_as_it_likes() -> None:
+    names = {"pattern": {"type": "string"}, "$ref": {"type": "string"}}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "properties": names,
+        "type": "object",
+    }
+    validate_constraints({"metadata_schema": schema})
+    constraints.check({"metadata_schema": schema}, INTEGRATION, metadata={"pattern": "a", "$ref": "b"})
+    with pytest.raises(ConstraintViolated, match="is not of type"):
+        constraints.check({"metadata_schema": schema}, INTEGRATION, metadata={"pattern": 1})
+
+
+TWICE = {f"{n}": {"allOf": [{"$ref": f"#/$defs/{n + 1}"}] * 2} for n in range(40)} | {"40": {}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"$ref": "#/$defs/0", "$defs": TWICE}, "too long"),
+        ({"$ref": "#"}, "without an end"),
+        ({"$ref": "#/$defs/none"}, "not in it"),
+        ({"properties": {"a": {"pattern": "^(a+)+$"}}}, "regular expression"),
+        ({"$dynamicRef": "http://127.0.0.1:9/"}, "outside itself"),
+    ],
+)
+def test_what_cannot_be_followed_lets_nothing_through_and_holds_nobody_up(
+    schema: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConstraintViolated, match=words):
+        constraints.check({"metadata_schema": schema}, INTEGRATION, metadata={"a": "a" * 60 + "b"})
 
 
 # --- Where messages are written ------------------------------------------------------------------------------------

@@ -123,6 +123,19 @@ def test_what_cannot_be_kept_is_named(owner: Principal, fields: dict[str, Any], 
     assert Integration.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "a\x00b"},
+        {"constraints": {"threads": ["a\x00b"]}},
+        {"constraints": {"metadata_schema": {"a": "\ud800"}}},
+    ],
+)
+def test_what_postgres_cannot_hold_is_refused(owner: Principal, fields: dict[str, Any]) -> None:
+    answer = send(session_client(owner), "POST", INTEGRATIONS, {"name": "Bell"} | fields)
+    assert "U+0000" in problem_of(answer, 422)["detail"]
+
+
 def test_a_key_cannot_begin_after_its_end(owner: Principal) -> None:
     client = session_client(owner)
     past = (timezone.now() - timedelta(minutes=1)).isoformat()

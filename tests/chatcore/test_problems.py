@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -31,6 +31,8 @@ RAISED: dict[str, tuple[Exception, int, str]] = {
     "broken": (InterfaceError("secret"), 503, "unavailable"),
     "pool": (PoolTimeout("secret"), 503, "unavailable"),
     "invalid": (ValidationError("must be blue"), 422, "invalid"),
+    "unstorable": (DataError("secret"), 422, "invalid"),
+    "no-letter": (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "secret"), 422, "invalid"),
     "ours": (errors.TooMany(retry_after=7), 429, "rate_limited"),
     "throttled": (Throttled(3), 429, "rate_limited"),
     "conflict": (errors.Conflict(), 409, "conflict"),

@@ -349,6 +349,12 @@ def test_what_a_map_does_not_find_is_named() -> None:
     assert nothing.detail == "content: $.absent finds nothing"
 
 
+def test_a_text_is_a_text_whatever_it_looks_like() -> None:
+    texts = ["{hello", "[1", "5", '{"a": 1}', "9" * 5_000, "\ud800"]
+    found = mapping.read({"each": "$[*]", "content": "$"}, texts)
+    assert [each.content for each in found if isinstance(each, Incoming)] == texts
+
+
 @pytest.mark.parametrize(
     ("given", "pointers"),
     [
@@ -363,6 +369,11 @@ def test_what_a_map_does_not_find_is_named() -> None:
         ({"content": "$[?match(@.a, '(a+)+b')]"}, ["/content"]),
         ({"content": "$" + "[0]" * 200}, ["/content"]),
         ({"content": "$[?" + "(" * 400 + "]"}, ["/content"]),
+        ({"content": "$..[?@.a && $..b[?@..c]]"}, ["/content"]),
+        ({"content": "$..*..*..*"}, ["/content"]),
+        ({"content": "$" + "[0,0]" * 40}, ["/content"]),
+        ({"content": "$..['a..b', '$', ',,,,']"}, []),
+        ({"content": "$.a", "metadata": {str(n): "$.a" for n in range(100)}}, [""]),
     ],
 )
 def test_a_map_that_cannot_be_followed_is_refused_where_it_is_wrong(given: Any, pointers: list[str]) -> None:

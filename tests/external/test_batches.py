@@ -59,6 +59,19 @@ def test_each_item_is_told_what_became_of_it(client: Client, owner: Principal) -
     assert not Message.objects.filter(conversation=private, author="integration").exists()
 
 
+def test_an_item_that_nobody_can_write_down_spoils_no_other(client: Client) -> None:
+    answer = batch(
+        client,
+        {"content": "One", "external_id": "\ud800"},
+        {"content": "Two", "conversation": "\ud800"},
+        {"content": "Three"},
+    )
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert [result["status"] for result in results] == ["rejected", "rejected", "accepted"]
+    assert results[0]["external_id"] == "?"
+
+
 def test_order_is_kept_within_a_conversation(client: Client) -> None:
     names = ["a", "b", "a", "b", "a"]
     results = batch(

@@ -1,5 +1,6 @@
 """Messages from outside, one by one: what is stored, what is refused, and that strangers learn nothing."""
 
+import asyncio
 import base64
 import json
 import uuid
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -20,6 +22,7 @@ from conversations.claims import claim_replies
 from conversations.context import read_context
 from conversations.errors import AskerGone
 from conversations.models import Conversation, Member, Message
+from external.gathering import gather
 from external.intake import IntakeItem, Respond, accept, accept_one
 from external.models import Fetch, IntakeMessage, Thread
 from tests.api import NOWHERE, key_client, problem_of, send, session_client
@@ -358,3 +361,16 @@ def test_files_that_cannot_be_had_are_refused_with_their_message(
     problem = problem_of(post(client, attachments=[{"name": "a.txt"} | file]), 422)
     assert problem["errors"][0]["pointer"] == pointer
     assert not Message.objects.exists()
+
+
+def test_a_defect_of_one_that_is_written_with_others_is_its_own(owner: Principal) -> None:
+    sender = gateway(owner)
+    defect = IntakeItem("Two", source="longer than its column " * 50)
+    items = [IntakeItem("Zero", thread="0"), IntakeItem("One"), defect, IntakeItem("Three", thread="3")]
+
+    async def at_once() -> list[Any]:
+        return await asyncio.gather(*(gather(sender, item, None) for item in items), return_exceptions=True)
+
+    outcomes = async_to_sync(at_once)()
+    found = [isinstance(each, Exception) or each.message.text for each in outcomes]
+    assert found == ["Zero", "One", True, "Three"]

@@ -80,9 +80,12 @@ def test_what_is_wrong_is_pointed_at(owner: Principal) -> None:
         ({"name": " "}, "/name"),
         ({"content": ""}, "/content"),
         ({"content": "{{colour}}"}, "/content"),
+        ({"content": "{{" + " " * 31_000 + "{{colour}}"}, "/content"),
         ({"content": "\x00"}, "/content"),
         ({"conversation": {"thread": "\x00"}}, "/conversation/thread"),
+        ({"conversation": "\ud800"}, "/conversation"),
         ({"respond": {"model": "no such model"}}, "/respond/model"),
+        ({"respond": {"model": ""}}, "/respond/model"),
         ({"respond": "somebody"}, "/respond"),
         ({"owner": str(stranger.user.id)}, "/owner"),  # type: ignore[union-attr]
         ({"missed": "twice"}, "/missed"),

@@ -443,9 +443,25 @@ def test_the_models_are_those_one_may_use(client: openai.OpenAI) -> None:
             + b'"}}',
             400,
         ),
+        *(
+            (
+                "POST",
+                "/v1/chat/completions",
+                b'{"model": "echo", "messages": [{"role": "user", "content": "x"}, ' + odd + b"]}",
+                400,
+            )
+            for odd in (
+                b'{"role": "tool", "tool_call_id": "\\u0000", "content": "x"}',
+                b'{"role": "assistant", "tool_calls": [{"id": "\\u0000", "function": {"name": "f"}}]}, '
+                b'{"role": "tool", "tool_call_id": "a", "content": "x"}',
+                b'{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f", '
+                b'"arguments": "\\ud800"}}]}, {"role": "tool", "tool_call_id": "a", "content": "x"}',
+            )
+        ),
+        ("GET", "/v1/models/%00", b"", 400),
         ("POST", "/v1/chat/completions", b'{"x": "' + b"y" * 1_100_000 + b'"}', 413),
     ],
-    ids=range(11),
+    ids=range(15),
 )
 def test_what_cannot_be_answered_is_refused_in_words(
     one: Chatcore, method: str, path: str, body: bytes, status: int

@@ -40,6 +40,7 @@ def test_a_changed_limit_keeps_what_was_spent_and_another_unit_is_counted_anew(o
     [
         ({"limit": Decimal(0)}, "more than nothing"),
         ({"limit": Decimal("1.5")}, "whole numbers"),
+        ({"limit": Decimal("1e30")}, "digits"),
         ({"unit": "money", "currency": "dollars"}, "Three capital letters"),
         ({"user": "stranger"}, "not a member"),
         ({"model": "foreign"}, "another workspace"),

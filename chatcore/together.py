@@ -6,6 +6,7 @@ what an asker is told was always found out after it asked.
 
 import asyncio
 import enum
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,13 @@ from enum import Enum
 from functools import partial
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
+
 from chatcore.errors import ChatcoreError
 from chatcore.offload import in_request
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,7 +39,7 @@ class _Waiting(Generic[T, R]):
     """`heard` is what came of the item, or that it is its turn to work."""
 
     item: T
-    heard: "asyncio.Future[R | ChatcoreError | _Turn]" = field(
+    heard: "asyncio.Future[R | Exception | _Turn]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -50,7 +56,7 @@ class Away(Protocol):
     async def __call__(self, function: Callable[[T], R], argument: T, /) -> R: ...
 
 
-Work: TypeAlias = Callable[[Sequence[T]], Sequence[R | ChatcoreError]]
+Work: TypeAlias = Callable[[Sequence[T]], Sequence[R | Exception]]
 
 
 class Together(Generic[T, R]):
@@ -73,13 +79,11 @@ class Together(Generic[T, R]):
         outcome = await self._heard(key, line, mine) if line.is_working else _Turn.YOURS
         if outcome is _Turn.YOURS:
             outcome = await self._work(work, key, line, mine)
-        if isinstance(outcome, ChatcoreError):
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async def _heard(
-        self, key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]
-    ) -> R | ChatcoreError | _Turn:
+    async def _heard(self, key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]) -> R | Exception | _Turn:
         try:
             return await mine.heard
         except asyncio.CancelledError:
@@ -90,7 +94,7 @@ class Together(Generic[T, R]):
 
     async def _work(
         self, work: Work[T, R], key: Hashable, line: _Line[T, R], mine: _Waiting[T, R]
-    ) -> R | ChatcoreError:
+    ) -> R | Exception:
         """For everybody who waits. That this one's client goes away meanwhile changes nothing for the others."""
         line.is_working = True
         together = [line.waiting.popleft() for _ in range(min(len(line.waiting), self._most))]
@@ -105,7 +109,7 @@ class Together(Generic[T, R]):
         key: Hashable,
         line: _Line[T, R],
         together: Sequence[_Waiting[T, R]],
-        working: "asyncio.Future[Sequence[R | ChatcoreError]]",
+        working: "asyncio.Future[Sequence[R | Exception]]",
     ) -> None:
         failed = asyncio.CancelledError() if working.cancelled() else working.exception()
         for place, each in enumerate(together):
@@ -127,3 +131,31 @@ class Together(Generic[T, R]):
             line.waiting[0].heard.set_result(_Turn.YOURS)
         else:
             self._lines.pop(key, None)
+
+
+def or_alone(work: Callable[[Sequence[T]], Sequence[R | Exception]]) -> Work[T, R]:
+    """`work` for all of them, or where that fails for each alone: what one of them brings takes no other along.
+
+    A database that is lost is nobody's own fault, and fails for all.
+    """
+
+    def done(items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return work(items)
+        except (OperationalError, InterfaceError, PoolTimeout):
+            raise
+        except Exception as error:
+            if len(items) == 1:
+                raise
+            if not isinstance(error, ChatcoreError):
+                log.exception("what failed for %d at once is done for each alone", len(items))
+        return [_alone(work, item) for item in items]
+
+    return done
+
+
+def _alone(work: Callable[[Sequence[T]], Sequence[R | Exception]], item: T) -> R | Exception:
+    try:
+        return work([item])[0]
+    except Exception as error:
+        return error

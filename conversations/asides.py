@@ -31,7 +31,7 @@ class Aside:
 
 
 async def ask_aside(reply: "Claim | Message", request: ModelRequest) -> Aside:
-    """Ask the reply's model. Give what it returns to `record_aside`, also where it failed."""
+    """Ask the reply's model. Give what it returns to `record_asides`, also where it failed."""
     assert reply.model_id is not None
     aside = Aside(reply, request)
     began = time.monotonic()
@@ -53,9 +53,14 @@ async def ask_aside(reply: "Claim | Message", request: ModelRequest) -> Aside:
     return aside
 
 
-def record_aside(aside: Aside) -> None:
-    """Last in the transaction that saves what it was for. Where nobody could be asked, nothing was called."""
-    call = Call(
+def record_asides(*asides: Aside) -> None:
+    """Last in the transaction that saves what they were for. Where nobody could be asked, nothing was called."""
+    calls = [(aside, _call(aside)) for aside in asides]
+    record(*(call for aside, call in calls if call.was_made or not aside.error))
+
+
+def _call(aside: Aside) -> Call:
+    return Call(
         **asker_of(aside.reply) | {"purpose": aside.request.purpose, "message": None, "attempt": 0},
         route=aside.route,
         counts=aside.counts,
@@ -64,5 +69,3 @@ def record_aside(aside: Aside) -> None:
         outcome=Message.Status.FAILED if aside.error else Message.Status.DONE,
         code=aside.error.code if aside.error else "",
     )
-    if call.was_made or not aside.error:
-        record(call)

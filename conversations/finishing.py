@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any, ClassVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 
 from chatcore import rows
 from chatcore.offload import offload
 from chatcore.prepared import plans_kept
 from chatcore.realtime.catalogue import EventBody
-from chatcore.together import Together
+from chatcore.together import Together, or_alone
 from conversations import events
 from conversations.actions.receipts import count_unread
 from conversations.claims import Claim, announce_replies
@@ -63,32 +63,10 @@ class Ending:
 
 async def finish(ending: Ending) -> bool:
     """`finish_replies`, together with others that end at this moment. Raises DatabaseError."""
-    finished = await _together(_finish, ending, None)
-    if isinstance(finished, Exception):
-        raise finished
-    return finished
+    return await _together(or_alone(finish_replies), ending, None)
 
 
-def _finish(endings: Sequence[Ending]) -> Sequence[bool | Exception]:
-    """What one of them brings that cannot be saved must not take the others along; a lost database does."""
-    try:
-        return finish_replies(endings)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        if len(endings) == 1:
-            raise
-    return [_finish_alone(ending) for ending in endings]
-
-
-def _finish_alone(ending: Ending) -> bool | Exception:
-    try:
-        return finish_replies([ending])[0]
-    except Exception as error:
-        return error
-
-
-_together: Together[Ending, bool | Exception] = Together(offload)
+_together: Together[Ending, bool] = Together(offload)
 
 
 @plans_kept()

@@ -13,7 +13,7 @@ from chatcore.realtime.log import announce
 from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
-from conversations.asides import ask_aside, record_aside
+from conversations.asides import ask_aside, record_asides
 from conversations.claims import Claim
 from conversations.context import Context, Said, context_of
 from conversations.models import Conversation, Message, Summary
@@ -65,7 +65,7 @@ async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str
             user=context.user,
         )
         aside = await ask_aside(claim, request)
-        await offload(record_aside, aside)
+        await offload(record_asides, aside)
         if aside.error:
             raise aside.error
         summary = aside.text.replace("\x00", "").strip()[:MAX_CHARACTERS]

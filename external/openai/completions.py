@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +13,7 @@ from chatcore.errors import FieldProblem, Invalid
 from chatcore.offload import offload
 from chatcore.prepared import plans_kept
 from chatcore.texts import checked_text
-from chatcore.together import Together
+from chatcore.together import Together, or_alone
 from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
@@ -86,7 +85,7 @@ async def ask(asking: Asking, reply_id: uuid.UUID, attachments: Attachments) -> 
     principal, question = asking.principal, _Question(asking, reply_id, attachments)
     is_large = sum(len(spoken.text) for spoken in asking.place.new) > LARGE
     if asking.place.conversation is not None or attachments or is_large:
-        stored = await offload(_store_alone, question)
+        await offload(_store, [question])
     else:
         asker = (
             principal.workspace.id,
@@ -94,34 +93,15 @@ async def ask(asking: Asking, reply_id: uuid.UUID, attachments: Attachments) -> 
             principal.user and principal.user.pk,
             principal.key_id,
         )
-        stored = await _together(_store_each, question, asker)
-    if stored is not None:
-        raise stored
+        await _together(or_alone(_store), question, asker)
 
 
-def _store_each(questions: Sequence[_Question]) -> list[Exception | None]:
-    """What is wrong with one of them must not keep the others back."""
-    if len(questions) > 1:
-        with suppress(Exception):
-            _store(questions)
-            return [None] * len(questions)
-    return [_store_alone(question) for question in questions]
-
-
-def _store_alone(question: _Question) -> Exception | None:
-    try:
-        _store([question])
-    except Exception as error:
-        return error
-    return None
-
-
-_together: Together[_Question, Exception | None] = Together(offload)
+_together: Together[_Question, None] = Together(offload)
 
 
 @plans_kept()
 @transaction.atomic
-def _store(questions: Sequence[_Question]) -> None:
+def _store(questions: Sequence[_Question]) -> Sequence[None]:
     """Those of one asker."""
     principal = questions[0].asking.principal
     replies = actions.post_dialogues(principal, [_dialogue(question) for question in questions])
@@ -138,6 +118,7 @@ def _store(questions: Sequence[_Question]) -> None:
             for question, reply in zip(questions, replies, strict=True)
         ]
     )
+    return [None] * len(questions)
 
 
 def _dialogue(question: _Question) -> actions.Dialogue:

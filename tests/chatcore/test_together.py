@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from chatcore.errors import ChatcoreError, NotFound
-from chatcore.together import Together
+from chatcore.together import Together, or_alone
 
 pytestmark = pytest.mark.django_db  # its threads give back the connections that earlier tests left in them
 
@@ -110,6 +111,29 @@ async def test_what_comes_of_an_item_may_be_nothing() -> None:
     together: Together[str, None] = Together()
     asked = [together(lambda items: [None] * len(items), item, "key") for item in "abc"]
     assert await asyncio.gather(*asked) == [None, None, None]
+
+
+def shouted(items: Sequence[str]) -> list[str | Exception]:
+    if "defect" in items:
+        raise ValueError("defect")
+    if "lost" in items:
+        raise OperationalError("lost")
+    return [NotFound() if item == "bad" else item.upper() for item in items]
+
+
+def test_what_one_brings_takes_no_other_along() -> None:
+    first, defect, bad, last = or_alone(shouted)(["a", "defect", "bad", "b"])
+    assert (first, last) == ("A", "B")
+    assert isinstance(defect, ValueError)
+    assert isinstance(bad, NotFound)
+
+
+@pytest.mark.parametrize(("items", "error"), [(["a", "lost"], OperationalError), (["defect"], ValueError)])
+def test_a_lost_database_and_the_fault_of_the_only_one_fail_for_all(
+    items: list[str], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        or_alone(shouted)(items)
 
 
 async def test_nobody_is_remembered_once_all_are_served() -> None:

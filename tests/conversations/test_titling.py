@@ -1,0 +1,48 @@
+"""Titles that models write after the first answer."""
+
+import asyncio
+
+import pytest
+
+from chatcore.offload import offload
+from chatcore.realtime.models import Event
+from conversations import actions
+from conversations.models import Conversation, Message
+from conversations.titling import write_title
+from tests.factories import make_model, make_principal
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_provider")]
+
+
+def answered(title: str) -> Conversation:
+    """A conversation with its first answer, whose model would give it this title."""
+    owner = make_principal()
+    model = make_model(kind="scripted", options={"script": [], "title": title})
+    conversation = actions.start_conversation(owner, model=model.name)
+    reply = actions.post_message(owner, conversation.id, text="What is it?").reply
+    assert reply
+    Message.objects.filter(id=reply.id).update(status="done", text="That.")
+    return conversation
+
+
+async def titled(conversation: Conversation) -> tuple[str, str, int]:
+    """Its title, where that is from, and how often its members were told of a change."""
+    row = await offload(Conversation.objects.get, id=conversation.id)
+    told = Event.objects.filter(conversation_id=conversation.id, type="conversation.updated")
+    return row.title, row.title_source, await offload(told.count)
+
+
+async def test_titles_that_are_written_at_once_are_each_their_own() -> None:
+    conversations = [await offload(answered, title) for title in ("One", "Two", "Three", "")]
+    given = await offload(answered, "Four")
+    await offload(Conversation.objects.filter(id=given.id).update, title="Mine", title_source="given")
+
+    await asyncio.gather(*(write_title(each.id) for each in (*conversations, given, conversations[0])))
+
+    assert [await titled(each) for each in conversations] == [
+        ("One", "generated", 1),
+        ("Two", "generated", 1),
+        ("Three", "generated", 1),
+        ("What is it?", "draft", 0),
+    ]
+    assert await titled(given) == ("Mine", "given", 0)

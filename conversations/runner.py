@@ -40,6 +40,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.runs: dict[uuid.UUID, Run] = {}
+        self._rung = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
         self._accepting = False
@@ -51,7 +52,8 @@ class Runner:
         self._accepting = True
         await hub.join(self, STOP_GROUP)
         loop = asyncio.get_running_loop()
-        self._loops = [loop.create_task(self._save_forever()), loop.create_task(self._maintain_forever())]
+        forever = (self._answer_rings(), self._save_forever(), self._maintain_forever())
+        self._loops = [loop.create_task(each) for each in forever]
 
     async def stop(self, grace: float) -> None:
         """Let replies finish for `grace` seconds, then give the rest back to the queue for another worker."""
@@ -71,6 +73,10 @@ class Runner:
     def busy(self) -> int:
         """How many replies take part in the worker's work: those in line for a provider wait, and take none."""
         return sum(not run.stream.line.position for run in self.runs.values())
+
+    def ring(self) -> None:
+        """Jobs are announced. Those of replies may have to wait for others to end; what they stand for need not."""
+        self._rung.set()
 
     async def wake(self) -> None:
         """Take as many queued replies as there is room for."""
@@ -108,6 +114,15 @@ class Runner:
                 del self.runs[run.stream.claim.id]
         if self._some_are_left:
             await self.wake()
+
+    async def _answer_rings(self) -> None:
+        while True:
+            await self._rung.wait()
+            self._rung.clear()
+            try:
+                await self.wake()
+            except DatabaseError as error:
+                log.warning("queued replies cannot be claimed now (%s); trying again", error)
 
     async def _save_forever(self) -> None:
         while True:

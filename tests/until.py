@@ -3,7 +3,12 @@
 import asyncio
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from django.db import connection
+
+from chatcore.offload import offload
 
 
 async def until(condition: Callable[[], Any]) -> None:
@@ -16,3 +21,17 @@ async def until(condition: Callable[[], Any]) -> None:
             if met:
                 return
             await asyncio.sleep(0.01)
+
+
+async def until_a_worker_listens() -> None:
+    """It may take a job before that."""
+    await until(partial(offload, _is_listening))
+
+
+def _is_listening() -> bool:
+    with connection.cursor() as sql:
+        sql.execute(
+            "select exists (select from pg_stat_activity "
+            "where datname = current_database() and query ilike 'listen%')"
+        )
+        return bool(sql.fetchone()[0])

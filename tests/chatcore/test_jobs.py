@@ -1,7 +1,7 @@
 """Jobs: with the transaction, announced after it, never lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from chatcore import jobs
 from chatcore.offload import offload
 from chatcore.processes import job_loop
 from chatcore.processes.job_loop import JobLoop, PromptWorker
+from tests.until import until_a_worker_listens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 20.0
@@ -77,8 +78,8 @@ def make_job_at_work(worker_id: int | None, *, aborted: bool = False) -> int:
 
 
 @asynccontextmanager
-async def working(grace: float = 3.0) -> AsyncIterator[JobLoop]:
-    loop = JobLoop(concurrency=10, grace_seconds=grace)
+async def working(grace: float = 3.0, announced: Callable[[], None] = lambda: None) -> AsyncIterator[JobLoop]:
+    loop = JobLoop(concurrency=10, grace_seconds=grace, announced=announced)
     task = asyncio.create_task(loop.run())
     try:
         yield loop
@@ -96,27 +97,21 @@ def no_polling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_loop, "POLLING_SECONDS", 3600.0)
 
 
-async def until_idle_and_listening() -> None:
-    """A worker that ran a job has its listener up by the second one at the latest."""
-
-    def listening() -> bool:
-        return bool(
-            execute(
-                "select 1 from pg_stat_activity where datname = current_database() and query ilike 'listen%%'"
-            )
-        )
-
-    async with asyncio.timeout(PATIENCE):
-        while not await offload(listening):
-            await asyncio.sleep(0.01)
-
-
 async def test_a_worker_takes_a_job_when_it_is_told(no_polling: None) -> None:
     async with working():
-        await until_idle_and_listening()
+        await until_a_worker_listens()
         await offload(jobs.defer, note, text="hello")
         assert await next_run() == "hello"
     assert await offload(statuses) == []  # what went well is not kept
+
+
+async def test_whoever_looks_for_work_by_itself_hears_of_jobs_before_they_are_due() -> None:
+    heard = asyncio.Event()
+    async with working(announced=heard.set):
+        await until_a_worker_listens()
+        await offload(jobs.defer, note.configure(schedule_in={"hours": 1}), text="later")
+        await asyncio.wait_for(heard.wait(), PATIENCE)
+    assert await offload(statuses) == ["todo"]
 
 
 async def test_a_job_can_be_named(no_polling: None) -> None:
@@ -160,7 +155,7 @@ async def test_a_notification_during_the_question_for_more_is_not_lost(no_pollin
     is_time = False
 
     async with working() as loop:
-        await until_idle_and_listening()
+        await until_a_worker_listens()
         worker = loop._worker
         assert isinstance(worker, PromptWorker)
         ask = worker.app.job_manager.fetch_job

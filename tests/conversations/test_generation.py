@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from chatcore import jobs
 from chatcore.accounts.principals import Principal
 from chatcore.llm.types import TextDelta
 from chatcore.offload import offload
+from chatcore.processes.job_loop import JobLoop
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
@@ -24,9 +26,18 @@ from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_model, make_principal
 from tests.replying import Script, ended
-from tests.until import until
+from tests.until import until, until_a_worker_listens
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+held = asyncio.Event()
+
+
+@jobs.app.task(name="tests.hold", retry=jobs.Retry())
+async def hold() -> None:
+    held.set()
+    await asyncio.Event().wait()
 
 
 async def asked(script: Script, text: str = "Tell me") -> tuple[Principal, Message]:
@@ -96,6 +107,20 @@ async def test_a_full_worker_takes_the_next_reply_as_soon_as_any_has_ended(
     gate.touch()
 
     await until(partial(offload, Message.objects.filter(id=third.id, status="done").exists))
+
+
+async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, runner: Runner) -> None:
+    loop = JobLoop(concurrency=1, grace_seconds=0.0, announced=runner.ring)
+    working = asyncio.create_task(loop.run())
+    await offload(jobs.defer, hold)
+    await asyncio.wait_for(held.wait(), 60)
+    await until_a_worker_listens()
+
+    _, reply = await asked([{"text": "At once."}])
+
+    await until(partial(offload, Message.objects.filter(id=reply.id, status="done").exists))
+    loop.stop()
+    await working
 
 
 def test_many_replies_wake_several_workers() -> None:

@@ -8,17 +8,22 @@ const streams = new Map();
 class Stream {
   constructor(attempt) {
     this.attempt = attempt;
-    this.blocks = null; // a list of nodes for each block; null until the server has sent all of them
-    this.tail = [];
-    this.box = document.createElement("div"); // drawn aside until it is as far as what the page shows
     this.length = 0;
     this.thought = "";
+    this.begin(null);
+  }
+
+  begin(blocks) {
+    this.blocks = blocks; // a list of nodes for each block; null until the server has sent all of them
+    this.tail = [];
+    this.box = document.createElement("div"); // drawn aside until it is as far as what the page shows
   }
 
   /** Applies rendered blocks; false if an earlier part of them is still to come. */
   draw({ first, blocks, tail, reset }, isStart) {
     if (!reset && (this.blocks ? first > this.blocks.length : !isStart)) return false;
-    this.drop(reset ? 0 : first);
+    if (reset) this.begin([]);
+    this.drop(first);
     for (const html of blocks) this.blocks.push(this.append(html));
     this.tail = this.append(tail);
     return true;

@@ -7,9 +7,11 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
-from tests.browser.acting import ask, chat, composer, expect_done, messages, wait_for
-from tests.browser.conftest import Complaints, OpenPage
+from tests.browser.acting import ask, chat, composer, expect_done, last, messages, wait_for
+from tests.browser.conftest import Complaints, Gate, OpenPage
 from tests.live.talking import start
+
+HEADING = "<h2>A plan</h2>\n"
 
 
 class Line:
@@ -68,6 +70,23 @@ def test_a_page_comes_back_after_its_connection_has_ended(
         wait_for(page, lambda number=number: len(line.opened) > number, "it did not connect again")
     assert len(line.opened) == 5
     expect(page.get_by_text("Reconnecting…")).to_be_hidden()
+
+
+def test_what_is_drawn_anew_keeps_the_blocks_that_look_the_same(page: Page, line: Line, gate: Gate) -> None:
+    page.goto("/")
+    chat(page, "Show me everything", "Rich")
+    expect(last(page).locator("td").first).to_have_text("1")
+    page.evaluate("window.heading = document.querySelector('.prose h2')")
+
+    drawn = {"first": 0, "blocks": [HEADING, "<p>Drawn anew.</p>"], "tail": "", "reset": True}
+    reply = last(page).get_attribute("data-message")
+    line.say("reply.delta", message=reply, attempt=1, part="text", offset=1_000, text="", html=drawn)
+    expect(last(page)).to_contain_text("Drawn anew.")
+
+    assert page.evaluate("window.heading.isConnected")
+    gate.open()
+    expect_done(page, "at last.")
+    assert page.evaluate("window.heading.isConnected")
 
 
 def test_a_server_that_is_away_for_long_is_told_in_words(

@@ -37,6 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(str(used)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A test is not named by a whole document."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 80 else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
     """A test that writes behind its transaction, from another thread, would fail another one some day.

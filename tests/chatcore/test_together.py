@@ -87,24 +87,25 @@ async def test_who_goes_away_takes_nobody_along() -> None:
     assert await staying == "C"
 
 
-async def test_who_goes_away_at_its_turn_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_gone_away_before_its_turn_is_not_served() -> None:
     bench = Bench()
-    pass_on = bench.together._pass_on
-
-    def passed_on_to_nobody(*line: Any) -> None:
-        pass_on(*line)
-        leaving.cancel()
-
-    monkeypatch.setattr(bench.together, "_pass_on", passed_on_to_nobody)
     first = bench.ask("a")
     await bench.begun.wait()
     leaving, staying = bench.ask("b"), bench.ask("c")
     await asyncio.sleep(0)
+    leaving.cancel()
     bench.open()
     assert await first == "A"
     assert await asyncio.wait_for(staying, EXECUTOR_SECONDS) == "C"
     assert leaving.cancelled()
     assert bench.rounds == [["a"], ["c"]]
+
+
+async def test_those_who_come_at_the_same_moment_are_served_at_once() -> None:
+    bench = Bench()
+    bench.open()
+    assert await asyncio.gather(*(bench.ask(item) for item in "abc")) == ["A", "B", "C"]
+    assert bench.rounds == [["a", "b", "c"]]
 
 
 async def test_what_comes_of_an_item_may_be_nothing() -> None:
@@ -141,4 +142,4 @@ async def test_nobody_is_remembered_once_all_are_served() -> None:
     bench.open()
     with pytest.raises(NotFound):
         await bench.ask("bad")
-    assert bench.together._lines == {}
+    assert bench.together._waiting == {}

@@ -150,7 +150,7 @@ REDIS_PREFIX = env.text("REDIS_PREFIX", "chatcore")
 if REDIS_URL:
     CHANNEL_LAYERS: dict[str, Any] = {
         "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "BACKEND": "chatcore.realtime.layer.PubSubLayer",
             "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX},
         }
     }

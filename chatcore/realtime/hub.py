@@ -152,7 +152,7 @@ class Hub:
             self._flushing = self._loop.create_task(self._flush())
 
     async def _flush(self) -> None:
-        """Everything that waits goes out in one pipeline: 67 us a message instead of 168."""
+        """Everything that waits goes out together."""
         while self._outbox:
             batch, self._outbox = self._outbox, []
             try:
@@ -170,19 +170,9 @@ class Hub:
             frame = encode(body)
             for group in groups:
                 merged[group].append(frame)
-        layer = self._layer()
-        shard_of = layer._get_layer()
-        by_shard: dict[Any, list[tuple[str, bytes]]] = defaultdict(list)
-        for group, frames in merged.items():
-            name = shard_of._get_group_channel_name(group)
-            message = layer.serialize({"type": "frames", "group": group, "frames": frames})
-            by_shard[shard_of._get_shard(name)].append((name, message))
-        for shard, messages in by_shard.items():
-            shard._ensure_redis()
-            async with shard._redis.pipeline(transaction=False) as pipe:
-                for name, message in messages:
-                    pipe.publish(name, message)
-                await pipe.execute()
+        await self._layer().send_many(
+            {group: {"type": "frames", "group": group, "frames": frames} for group, frames in merged.items()}
+        )
 
     def _publish_without_loop(self, addressed: Sequence[Addressed]) -> None:
         try:
@@ -230,17 +220,20 @@ class Hub:
         async with self._syncing:
             self._next_sync = None
             wanted = {group for group in self.groups if not group.startswith(LOCAL)}
-            for group in wanted - self._joined:
+            missing, idle = wanted - self._joined, self._joined - wanted
+            if missing:
                 try:
-                    await asyncio.wait_for(self._layer().group_add(group, self._channel), PUBLISH_TIMEOUT)
+                    async with asyncio.timeout(PUBLISH_TIMEOUT):
+                        await self._layer().add_to_many(missing, self._channel)
                 except Exception as error:
-                    log.warning("Could not join %s (%s); trying again", group, error)
+                    log.warning("Could not join %d groups (%s); trying again", len(missing), error)
                     return
-                self._joined.add(group)
-            for group in self._joined - wanted:
-                self._joined.discard(group)
+                self._joined |= missing
+            if idle:
+                self._joined -= idle
                 with contextlib.suppress(Exception):
-                    await asyncio.wait_for(self._layer().group_discard(group, self._channel), PUBLISH_TIMEOUT)
+                    async with asyncio.timeout(PUBLISH_TIMEOUT):
+                        await self._layer().discard_from_many(idle, self._channel)
 
     async def _keep_groups(self) -> None:
         while True:

@@ -19,7 +19,7 @@ CONNECTIONS, AT_ONCE = 500, 50
 def form(request: pytest.FixtureRequest, settings: Settings) -> str:
     if request.param == "with Redis":
         settings.REDIS_URL = url = request.getfixturevalue("redis_url")
-        backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+        backend = "chatcore.realtime.layer.PubSubLayer"
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": {"hosts": [url]}}}
     return str(request.param)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+import redis
 from pytest_django import Settings
 
 from chatcore.realtime.frames import Frame
@@ -30,7 +31,7 @@ async def pair(settings: Settings) -> AsyncIterator[tuple[Hub, Hub, RedisServer]
     """Two hubs, as of two processes, and their Redis."""
     with RedisServer() as server:
         settings.REDIS_URL = server.url
-        backend = "channels_redis.pubsub.RedisPubSubChannelLayer"
+        backend = "chatcore.realtime.layer.PubSubLayer"
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": {"hosts": [server.url]}}}
         one, other = Hub(), Hub()
         await one.start()
@@ -73,6 +74,37 @@ async def test_after_an_outage_of_redis_the_groups_are_joined_again(
 
     await heard_from(one, other, ears, "room")
     await heard_from(one, other, late, "joined meanwhile")
+
+
+async def test_many_who_join_or_leave_at_once_cost_redis_a_command(
+    pair: tuple[Hub, Hub, RedisServer],
+) -> None:
+    one, other, server = pair
+    ears, rooms = Ears(), [f"room {number}" for number in range(100)]
+    await heard_from(other, one, ears, "hall")
+    before = commands(server, "subscribe")
+
+    await asyncio.gather(*(one.join(ears, room) for room in rooms))
+    for room in rooms:
+        await heard_from(other, one, ears, room)
+    assert commands(server, "subscribe") - before == 1
+
+    for room in rooms:
+        one.leave(ears, room)
+    async with asyncio.timeout(60):
+        while groups(server) > 1 + len(other.groups):
+            await asyncio.sleep(0.05)
+    assert commands(server, "unsubscribe") == 1
+
+
+def commands(server: RedisServer, name: str) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        return int(client.info("commandstats").get(f"cmdstat_{name}", {}).get("calls", 0))
+
+
+def groups(server: RedisServer) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        return sum(b"__group__" in channel for channel in client.pubsub_channels())
 
 
 async def heard_from(one: Hub, other: Hub, ears: Ears, group: str) -> None:

@@ -113,7 +113,7 @@ class Runner:
             if self.runs.get(run.stream.claim.id) is run:
                 del self.runs[run.stream.claim.id]
         if self._some_are_left:
-            await self.wake()
+            self.ring()
 
     async def _answer_rings(self) -> None:
         while True:

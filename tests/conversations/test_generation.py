@@ -1,6 +1,7 @@
 """The one path from a queued reply to its end, with a real worker loop, database and hub in one event loop."""
 
 import asyncio
+import threading
 import uuid
 from functools import partial
 from pathlib import Path
@@ -85,10 +86,19 @@ async def test_a_reply_is_whole_counted_and_told_of(runner: Runner) -> None:
 
 
 @pytest.fixture
-def two_places(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """In a worker that looks for more only when it is told to."""
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks for more only when it is told to."""
     monkeypatch.setattr("conversations.runner.MAINTAIN_SECONDS", 3600.0)
+
+
+@pytest.fixture
+def two_places(told: None, settings: Any) -> None:
     settings.REPLY_CONCURRENCY = 2
+
+
+@pytest.fixture
+def ten_places(told: None, settings: Any) -> None:
+    settings.REPLY_CONCURRENCY = 10
 
 
 async def test_a_full_worker_takes_the_next_reply_as_soon_as_any_has_ended(
@@ -107,6 +117,33 @@ async def test_a_full_worker_takes_the_next_reply_as_soon_as_any_has_ended(
     gate.touch()
 
     await until(partial(offload, Message.objects.filter(id=third.id, status="done").exists))
+
+
+async def test_those_that_end_while_the_next_are_looked_for_look_once_more_together(
+    ten_places: None, monkeypatch: pytest.MonkeyPatch, runner: Runner, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    replies = [(await asked([{"wait": str(gate)}, {"text": "Done."}]))[1].id for _ in range(10)]
+    await runner.wake()
+    looks: list[int] = []
+    all_ended = threading.Event()
+
+    def look(room: int) -> list[Claim]:
+        looks.append(room)
+        assert all_ended.wait(60)
+        return claim_replies(room)
+
+    monkeypatch.setattr("conversations.runner.claim_replies", look)
+    gate.touch()
+    await until(lambda: not runner.runs)
+    all_ended.set()
+
+    _, last = await asked([{"text": "Done."}])
+    runner.ring()
+    replies = [*replies, last.id]
+    ended = Message.objects.filter(id__in=replies, status="done")
+    await until(lambda: offload(lambda: ended.count() == len(replies)))
+    assert len(looks) <= 4
 
 
 async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, runner: Runner) -> None:

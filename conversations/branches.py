@@ -10,15 +10,12 @@ from django.db.models import prefetch_related_objects
 
 from chatcore import rows
 from chatcore.errors import ChatcoreError, NotFound
-from chatcore.offload import offload
 from chatcore.prepared import plans_kept
-from chatcore.together import Together
 from conversations.claims import Claim
 from conversations.errors import AskerGone
 from conversations.models import Attachment, Message
 
 MESSAGES_READ = 1_000
-MOST_TOGETHER = 16  # of branches that may be as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,11 @@ class Branch:
     files: Mapping[uuid.UUID, Sequence[Attachment]]
 
 
-async def branch_of(claim: Claim) -> Branch:
-    """Raises NotFound where the reply was deleted meanwhile, AskerGone where nobody may ask for it any more."""
-    return await _together(read_branches, claim, None)
-
-
 @plans_kept()
 def read_branches(claims: Sequence[Claim]) -> list[Branch | ChatcoreError]:
-    """The branch of each, or why it is not to be read."""
+    """The branch of each; NotFound where the reply was deleted meanwhile, AskerGone where nobody may ask for it any
+    more.
+    """
     asked = {row[0]: row[1:] for row in rows.execute(_ASKED, {"replies": [claim.id for claim in claims]})}
     leaves = {claim.parent_id for claim in claims if claim.parent_id}
     paths = Message.objects.paths(leaves, MESSAGES_READ) if leaves else {}
@@ -70,8 +64,6 @@ def _branch(
     own_files = {message.id: files[message.id] for message in path if message.id in files}
     return Branch(claim, system, json.loads(shared) | json.loads(own), window, begun, path, own_files)
 
-
-_together: Together[Claim, Branch] = Together(offload, MOST_TOGETHER)
 
 # Whoever asked may have been suspended, sent away or switched off since.
 _ASKED = """

@@ -11,12 +11,14 @@ from chatcore.llm.continuing import continuing
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, Turn
 from chatcore.offload import offload
+from chatcore.together import Together, or_alone
 from conversations import outside
-from conversations.branches import Branch, branch_of, read_branches
+from conversations.branches import Branch, read_branches
 from conversations.claims import Claim
 from conversations.models import Message, Summary
 from conversations.turns import Reader
 
+MOST_TOGETHER = 16  # of branches that may be as long as one may be
 TOKENS_ASSUMED = 32_000
 # A token is three characters or more in every language we measured: a bound, not an estimate.
 CHARACTERS_PER_TOKEN = 3
@@ -88,9 +90,11 @@ class Context:
 
 
 async def context_of(claim: Claim) -> Context:
-    """Raises what `branch_of` raises. Files are read for one reply alone: others shall not wait for large ones."""
-    branch = await branch_of(claim)
-    return await offload(_context, branch)
+    """Raises what `read_branches` has instead of a branch. Files are read for one reply alone: others shall not wait
+    for large ones.
+    """
+    read = await _together(or_alone(_read), claim, None)
+    return read if isinstance(read, Context) else await offload(_context, read)
 
 
 def read_context(claim: Claim) -> Context:
@@ -99,6 +103,16 @@ def read_context(claim: Claim) -> Context:
     if isinstance(branch, ChatcoreError):
         raise branch
     return _context(branch)
+
+
+def _read(claims: Sequence[Claim]) -> list[Context | Branch | ChatcoreError]:
+    return [
+        _context(branch) if isinstance(branch, Branch) and not branch.files else branch
+        for branch in read_branches(claims)
+    ]
+
+
+_together: Together[Claim, Context | Branch] = Together(offload, MOST_TOGETHER)
 
 
 def _context(branch: Branch) -> Context:

@@ -4,6 +4,7 @@ import asyncio
 
 import aiohttp
 
+from chatcore.llm import pace
 from chatcore.llm.errors import ProviderError
 
 BLANK = b"\xef\xbb\xbf \t\r\n"
@@ -23,6 +24,22 @@ async def beginning(content: aiohttp.StreamReader) -> bytes:
             raise ProviderError("garbage", f"neither a stream nor JSON: {chunk[:200]!r}")
         return chunk
     return b""
+
+
+async def rest(response: aiohttp.ClientResponse) -> None:
+    """Wait until it is time to read again. What comes meanwhile stays with the system, so that it is received at once
+    instead of chunk by chunk.
+    """
+    transport = response.connection.transport if response.connection else None
+    if transport is None or transport.is_closing():
+        await pace.tick()
+        return
+    transport.pause_reading()
+    try:
+        await pace.tick()
+    finally:
+        if not transport.is_closing():
+            transport.resume_reading()
 
 
 async def following(content: aiohttp.StreamReader, *, patience: float | None) -> bytes:

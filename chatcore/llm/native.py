@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 from django.conf import settings as django_settings
 
-from chatcore.llm import failures, http_body, pace
+from chatcore.llm import failures, http_body
 from chatcore.llm.chat_chunks import AnswerReader, joined
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.native_dialect import MOST_LESSONS, Dialect
@@ -74,7 +74,7 @@ class NativeProvider:
                 for event in joined(reader.read_all(payloads(lines.feed(chunk)))):
                     yield event
                 if reader.has_spoken and not reader.finished:
-                    await pace.tick()
+                    await http_body.rest(response)
                 chunk = await http_body.following(content, patience=_patience(reader))
             for payload in (*payloads([lines.rest()]), b""):
                 for event in reader.read(payload):

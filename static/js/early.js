@@ -9,3 +9,18 @@
     document.cookie = `timezone=${zone};path=/;max-age=31536000;samesite=lax`;
   }
 }
+
+// Enter before the page can send: it is pressed again once it can.
+{
+  let pressed;
+  const early = (event) => {
+    if (event.key !== "Enter" || event.shiftKey || !event.target.matches("[data-input]")) return;
+    pressed = event;
+    event.preventDefault();
+  };
+  document.addEventListener("keydown", early);
+  document.addEventListener("page:shown", () => {
+    document.removeEventListener("keydown", early);
+    if (pressed) setTimeout(() => pressed.target.dispatchEvent(new KeyboardEvent("keydown", pressed)));
+  }, { once: true });
+}

@@ -53,8 +53,8 @@ document.addEventListener("page:shown", () => {
   growth.disconnect();
   const box = scroller();
   if (!box) return;
-  const named = location.hash && document.querySelector(`.message${CSS.escape(location.hash).replace("\\#", "#")}`);
-  if (named) {
+  const named = document.getElementById(location.hash.slice(1));
+  if (named?.matches(".message")) {
     following = false;
     named.scrollIntoView({ block: "start" });
   } else toEnd();

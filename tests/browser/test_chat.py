@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.acting import chat, composer, drawn, expect_done, last, messages, row, send, wait_for
 from tests.browser.conftest import Complaints, Gate, OpenPage, sign_in
+from tests.live.talking import start
 from tests.running import Chatcore
 
 
@@ -82,6 +83,27 @@ def test_what_was_read_before_the_stream_came_along_stays(
     expect_done(page, "at last.")
 
     assert page.evaluate("window.heading.isConnected"), "blocks that are equal are not exchanged"
+
+
+def test_who_writes_before_the_page_can_send_is_heard_once_it_can(
+    open_page: OpenPage, client: httpx.Client
+) -> None:
+    page = open_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/js/app*.js", hold)
+    page.goto(f"/c/{start(client)}/", wait_until="commit")
+    wait_for(page, lambda: held)
+
+    send(page, "Quickly")
+    expect(composer(page)).to_have_value("Quickly")
+    held[0].fallback()
+
+    expect_done(page, "You said: Quickly")
+    expect(messages(page)).to_have_count(2)
 
 
 def newest_text(client: httpx.Client) -> str:

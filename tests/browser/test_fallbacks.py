@@ -8,7 +8,8 @@ from tests.browser.conftest import Complaints, Gate, OpenPage
 from tests.browser.test_tabs import BEFORE, COUNT_SOCKETS, expect_one_connection
 from tests.live.talking import start
 
-LOCKS, CHANNEL = "delete Navigator.prototype.locks;", "delete window.BroadcastChannel;"
+LOCKS = "delete Navigator.prototype.locks; delete Crypto.prototype.randomUUID;"  # neither is there over plain http
+CHANNEL = "delete window.BroadcastChannel;"
 
 
 def tabs(open_page: OpenPage, missing: str, *paths: str) -> list[Page]:

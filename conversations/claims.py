@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -127,7 +128,7 @@ def restart_reply(claim: Claim) -> Claim | None:
 @transaction.atomic
 def release(claims: Iterable[Claim]) -> None:
     """Give replies back to the queue: the worker stops, another begins them anew."""
-    for claim in claims:
+    for claim in sorted(claims, key=attrgetter("id")):
         Message.objects.filter(id=claim.id, attempt=claim.attempt, status=Message.Status.STREAMING).update(
             status=Message.Status.QUEUED, heartbeat_at=None, restarts=Greatest("restarts", 1)
         )
@@ -201,29 +202,43 @@ from taken where m.id = taken.id
 returning {_COLUMNS}
 """  # noqa: S608
 
-_OURS = "m.id = mine.id and m.attempt = mine.attempt and m.status = 'streaming'"
+# Those of `mine` that still run under the attempt we know, locked in the order of rows so that two who are about the
+# same replies cannot deadlock.
+OURS = """select m.id from conversations_message m
+    join mine on mine.id = m.id and mine.attempt = m.attempt and m.status = 'streaming'
+    order by m.id for no key update of m"""
 
 _SAVE = f"""
+with mine as (
+    select * from unnest(%(ids)s::uuid[], %(attempts)s::smallint[], %(texts)s::text[], %(reasonings)s::text[])
+        as said(id, attempt, text, reasoning)
+), ours as ({OURS})
 update conversations_message m
 set text = mine.text, reasoning = mine.reasoning, heartbeat_at = now()
-from unnest(%(ids)s::uuid[], %(attempts)s::smallint[], %(texts)s::text[], %(reasonings)s::text[])
-    as mine(id, attempt, text, reasoning)
-where {_OURS} returning m.id, m.stop_requested_at is not null
+from ours join mine using (id)
+where m.id = ours.id returning m.id, m.stop_requested_at is not null
 """  # noqa: S608
 
 _BEAT = f"""
+with mine as (
+    select * from unnest(%(ids)s::uuid[], %(attempts)s::smallint[]) as running(id, attempt)
+), ours as ({OURS})
 update conversations_message m set heartbeat_at = now()
-from unnest(%(ids)s::uuid[], %(attempts)s::smallint[]) as mine(id, attempt)
-where {_OURS} returning m.id, m.stop_requested_at is not null
+from ours where m.id = ours.id returning m.id, m.stop_requested_at is not null
 """  # noqa: S608
 
 _SWEEP = f"""
+with stalled as (
+    select s.id from conversations_message s
+    where s.status = 'streaming' and s.heartbeat_at < now() - make_interval(secs => %(seconds)s)
+    order by s.id for no key update of s skip locked
+)
 update conversations_message m
 set status = case when m.stop_requested_at is not null then 'stopped'
                   when m.restarts + 1 >= %(deaths)s then 'failed' else 'queued' end,
     error = case when m.stop_requested_at is null and m.restarts + 1 >= %(deaths)s then %(error)s::jsonb end,
     finished_at = case when m.stop_requested_at is not null or m.restarts + 1 >= %(deaths)s then now() end,
     heartbeat_at = null, restarts = m.restarts + 1
-where m.status = 'streaming' and m.heartbeat_at < now() - make_interval(secs => %(seconds)s)
+from stalled where m.id = stalled.id
 returning {_COLUMNS}, m.status, m.text
 """  # noqa: S608

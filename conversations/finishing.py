@@ -16,7 +16,7 @@ from chatcore.realtime.catalogue import EventBody
 from chatcore.together import Together, or_alone
 from conversations import events
 from conversations.actions.receipts import count_unread
-from conversations.claims import Claim, announce_replies
+from conversations.claims import OURS, Claim, announce_replies
 from conversations.endings import tell_completed
 from conversations.enqueue import enqueue_titles, wake_followers
 from conversations.ledger import record_replies
@@ -143,15 +143,18 @@ def _event(ending: Ending, usage: dict[str, Any] | None) -> EventBody:
     return events.ReplyFailed(**whole, error=outcome.error)
 
 
-_SAVE = """
+_SAVE = f"""
+with mine as (
+    select * from json_to_recordset(%(written)s::json) as written(
+        id uuid, attempt smallint, status text, text text, reasoning text, error jsonb, usage jsonb, route jsonb,
+        finish_reason text, dropped text[], tool_calls jsonb
+    )
+), ours as ({OURS})
 update conversations_message m
-set status = written.status, text = written.text, reasoning = written.reasoning, error = written.error,
-    usage = written.usage, route = written.route, finish_reason = written.finish_reason,
-    dropped = written.dropped, tool_calls = written.tool_calls, finished_at = now(), heartbeat_at = null
-from json_to_recordset(%(written)s::json) as written(
-    id uuid, attempt smallint, status text, text text, reasoning text, error jsonb, usage jsonb, route jsonb,
-    finish_reason text, dropped text[], tool_calls jsonb
-)
-where m.id = written.id and m.attempt = written.attempt and m.status = 'streaming'
+set status = mine.status, text = mine.text, reasoning = mine.reasoning, error = mine.error,
+    usage = mine.usage, route = mine.route, finish_reason = mine.finish_reason,
+    dropped = mine.dropped, tool_calls = mine.tool_calls, finished_at = now(), heartbeat_at = null
+from ours join mine using (id)
+where m.id = ours.id
 returning m.id, m.attempt
-"""
+"""  # noqa: S608

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -33,5 +34,23 @@ def _is_listening() -> bool:
         sql.execute(
             "select exists (select from pg_stat_activity "
             "where datname = current_database() and query ilike 'listen%')"
+        )
+        return bool(sql.fetchone()[0])
+
+
+def wait_until_somebody_waits() -> None:
+    """For a lock in this database."""
+    deadline = time.monotonic() + 60
+    while not _is_waited_for():
+        assert time.monotonic() < deadline, "nobody waits"
+        time.sleep(0.01)
+
+
+def _is_waited_for() -> bool:
+    with connection.cursor() as sql:
+        sql.execute("select pg_stat_clear_snapshot()")  # else a transaction sees its first look for ever
+        sql.execute(
+            "select exists (select from pg_stat_activity "
+            "where wait_event_type = 'Lock' and datname = current_database())"
         )
         return bool(sql.fetchone()[0])

@@ -2,22 +2,25 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection, transaction
 
 from chatcore.accounts.grants import EVERYTHING
 from chatcore.accounts.models import Integration, Membership, User
 from chatcore.accounts.principals import Principal
 from chatcore.offload import offload
 from conversations import actions
-from conversations.claims import Claim, claim_replies
+from conversations.claims import Claim, Progress, claim_replies, save_progress, show_life
 from conversations.finishing import Ending, Outcome, finish, finish_replies
 from conversations.models import Message
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_conversation, make_key_principal, make_model, make_principal
 from tests.replying import ended
+from tests.until import wait_until_somebody_waits
 
 
 def make_claims(owner: Principal, count: int) -> list[Claim]:
@@ -64,6 +67,39 @@ async def test_one_that_cannot_be_saved_takes_no_other_along() -> None:
     assert [found[0], found[2]] == [True, True]
     assert isinstance(found[1], Exception)
     assert [(await offload(row_of, claim)).status for claim in claims] == ["done", "streaming", "done"]
+
+
+def save(claims: Sequence[Claim]) -> object:
+    return save_progress([Progress(claim.id, claim.attempt, "Half", "") for claim in claims])
+
+
+def beat(claims: Sequence[Claim]) -> object:
+    return show_life([(claim.id, claim.attempt) for claim in claims])
+
+
+def end(claims: Sequence[Claim]) -> object:
+    return finish_replies([Ending(ReplyStream(claim), Outcome.DONE, []) for claim in claims])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("write", [save, beat, end])
+def test_who_waits_for_one_reply_holds_none_behind_it(write: Callable[[Sequence[Claim]], object]) -> None:
+    """Else two who are about the same replies in another order wait for each other."""
+    first, second = make_claims(make_principal(), 2)
+    save([first])  # from now on its row lies behind that of the second
+    replies = Message.objects.select_for_update(nowait=True)
+
+    def written() -> None:
+        write([second, first])
+        connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        with transaction.atomic():
+            replies.get(id=first.id)
+            writing = thread.submit(written)
+            wait_until_somebody_waits()
+            replies.get(id=second.id)
+        writing.result(20)
 
 
 def suspend(principal: Principal) -> None:

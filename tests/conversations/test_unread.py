@@ -1,6 +1,5 @@
 """What waits to be read, where messages come, go and are made anew meanwhile."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -14,6 +13,7 @@ from conversations.actions.receipts import acknowledgement, count_unread, record
 from conversations.claims import MAX_DEATHS, sweep_stalled
 from conversations.models import Conversation, Member, Message, Receipt
 from tests.factories import make_conversation, make_key_principal, make_model, make_principal, make_reply
+from tests.until import wait_until_somebody_waits
 
 
 def unread(conversation: Conversation) -> int:
@@ -117,16 +117,3 @@ def test_one_message_that_is_deleted_meanwhile_keeps_no_other_from_being_marked(
         marking.result(20)
     assert (unread(gone), unread(kept)) == (0, 0)
     assert list(Receipt.objects.values_list("message", flat=True)) == [second.id]
-
-
-def wait_until_somebody_waits() -> None:
-    with connection.cursor() as sql:
-        for _ in range(2_000):
-            sql.execute("select pg_stat_clear_snapshot()")  # else a transaction sees its first look for ever
-            sql.execute(
-                "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-            )
-            if sql.fetchone():
-                return
-            threading.Event().wait(0.01)
-    raise TimeoutError

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.25
 SAVE_SECONDS = 0.5
 MAINTAIN_SECONDS = 2.0
+CROWD = 30  # replies at once: what can wait lets them end
 HELD_PER_PLACE = 10  # replies for each that may run: most of them would be in line for a provider
 
 
@@ -94,9 +95,9 @@ class Runner:
                 run.task = asyncio.get_running_loop().create_task(self._run(run))
 
     async def calm(self, patience: float) -> None:
-        """Wait until no reply here is still before its first word, at most for `patience` seconds."""
+        """Wait for `patience` seconds at most: while a reply here is before its first word, or a crowd is written."""
         for _ in range(round(patience / TICK_SECONDS)):
-            if not any(run.stream.is_silent for run in self.runs.values()):
+            if self.busy < CROWD and not any(run.stream.is_silent for run in self.runs.values()):
                 return
             await asyncio.sleep(TICK_SECONDS)
 

@@ -21,7 +21,7 @@ async def answer(reply_id: str) -> None:  # noqa: ARG001
 
 @app.task(name=TITLE, queue="background", retry=Retry())
 async def title(conversation_id: str) -> None:
-    """Nobody waits for a title as for an answer: it lets replies that begin go first."""
+    """Nobody waits for a title as for an answer: it lets replies that begin go first, and crowds of them."""
     current = runner.current()
     if current is not None:
         await current.calm(TITLE_PATIENCE_SECONDS)

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chatcore.accounts.principals import Principal
 from chatcore.llm import line
+from chatcore.offload import offload
 from chatcore.realtime.hub import hub
+from conversations import actions
 from conversations.follow import ReplyWatch
 from conversations.models import Message
 from conversations.runner import Runner
+from tests.factories import make_model, make_principal
 
 Script = list[dict[str, Any]]
 
@@ -43,6 +47,20 @@ async def ended(runner: Runner, reply: Message) -> Message:
     assert row
     assert not row.is_running
     return row
+
+
+async def asked(script: Script, text: str = "Tell me") -> tuple[Principal, Message]:
+    """A conversation whose model plays the script, with one question."""
+    return await offload(_asked, script, text)
+
+
+def _asked(script: Script, text: str) -> tuple[Principal, Message]:
+    model = make_model(kind="scripted", options={"script": script})
+    owner = make_principal()
+    conversation = actions.start_conversation(owner, model=model.name)
+    reply = actions.post_message(owner, conversation.id, text=text).reply
+    assert reply
+    return owner, reply
 
 
 class Watching:

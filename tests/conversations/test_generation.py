@@ -11,7 +11,6 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from chatcore import jobs
-from chatcore.accounts.principals import Principal
 from chatcore.llm.types import TextDelta
 from chatcore.offload import offload
 from chatcore.processes.job_loop import JobLoop
@@ -26,7 +25,7 @@ from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
 from tests.factories import make_model, make_principal
-from tests.replying import Script, ended
+from tests.replying import Script, asked, ended
 from tests.until import until, until_a_worker_listens
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,20 +38,6 @@ held = asyncio.Event()
 async def hold() -> None:
     held.set()
     await asyncio.Event().wait()
-
-
-async def asked(script: Script, text: str = "Tell me") -> tuple[Principal, Message]:
-    """A conversation whose model plays the script, with one question."""
-    return await offload(_asked, script, text)
-
-
-def _asked(script: Script, text: str) -> tuple[Principal, Message]:
-    model = make_model(kind="scripted", options={"script": script})
-    owner = make_principal()
-    conversation = actions.start_conversation(owner, model=model.name)
-    reply = actions.post_message(owner, conversation.id, text=text).reply
-    assert reply
-    return owner, reply
 
 
 async def event_types(reply: Message) -> list[str]:

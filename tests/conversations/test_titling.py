@@ -1,15 +1,19 @@
 """Titles that models write after the first answer."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from chatcore.offload import offload
 from chatcore.realtime.models import Event
-from conversations import actions
+from conversations import actions, tasks
 from conversations.models import Conversation, Message
+from conversations.runner import Runner
 from conversations.titling import write_title
 from tests.factories import make_model, make_principal
+from tests.replying import asked
+from tests.until import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted_provider")]
 
@@ -46,3 +50,28 @@ async def test_titles_that_are_written_at_once_are_each_their_own() -> None:
         ("What is it?", "draft", 0),
     ]
     assert await titled(given) == ("Mine", "given", 0)
+
+
+@pytest.mark.parametrize("crowd", [1, 2], ids=["one before its first word", "two that are written"])
+async def test_a_title_lets_answers_go_first_for_a_while(
+    crowd: int, runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    beginning = [{"text": "It "}] if crowd > 1 else []
+    first, second = [await offload(answered, title) for title in ("Soon", "Later")]
+    for _ in range(crowd):
+        await asked([*beginning, {"wait": str(gate)}, {"text": "ends."}])
+    await runner.wake()
+    await until(lambda: all(run.stream.is_silent != bool(beginning) for run in runner.runs.values()))
+    monkeypatch.setattr("conversations.runner.CROWD", 2)
+
+    monkeypatch.setattr(tasks, "TITLE_PATIENCE_SECONDS", 0.5)
+    await tasks.title(str(first.id))
+    assert await titled(first) == ("Soon", "generated", 1)
+
+    monkeypatch.setattr(tasks, "TITLE_PATIENCE_SECONDS", 60.0)
+    titling = asyncio.ensure_future(tasks.title(str(second.id)))
+    assert not (await asyncio.wait([titling], timeout=1))[0]
+    gate.touch()
+    await asyncio.wait_for(titling, 30)
+    assert await titled(second) == ("Later", "generated", 1)

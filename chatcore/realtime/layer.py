@@ -38,12 +38,14 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
             for name in names:
                 members.get(name, set()).discard(channel)
             async with shard._lock:
-                empty = {name for name in names if not members.get(name)} & shard._subscribed_to
-                if empty:
-                    await shard._pubsub.unsubscribe(*empty)
-                    shard._subscribed_to -= empty
+                empty = {name for name in names if not members.get(name)}
+                followed = empty & shard._subscribed_to
+                if followed:
+                    await shard._pubsub.unsubscribe(*followed)
+                    shard._subscribed_to -= followed
             for name in empty:
-                members.pop(name, None)
+                if not members.get(name):  # nobody has come meanwhile
+                    members.pop(name, None)
 
     def _by_shard(self, groups: Iterable[str]) -> dict[Any, dict[str, str]]:
         """The groups by their names in Redis, for each of its servers."""

@@ -94,9 +94,16 @@ class Command:
 
 
 def postgres_pids(data: Path) -> list[int]:
-    """The servers of this data folder; their own processes for single connections are named otherwise."""
+    """The servers of this data folder. Their own processes are named otherwise, but for a moment after they begin."""
     listed = subprocess.run(
-        ["ps", "-ww", "-eo", "pid=,args="], check=True, capture_output=True, text=True
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True
     ).stdout
     wanted = f" -D {data.resolve() / 'postgres'} "
-    return [int(line.split()[0]) for line in listed.splitlines() if wanted in line]
+    parents = {
+        int(pid): int(parent) for pid, parent, args in map(_columns, listed.splitlines()) if wanted in args
+    }
+    return [pid for pid, parent in parents.items() if parent not in parents]
+
+
+def _columns(line: str) -> list[str]:
+    return line.split(maxsplit=2)

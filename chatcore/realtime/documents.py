@@ -27,7 +27,8 @@ cursors and the permissions are the same at all three. To go on from where you w
 cursor as `?after=<cursor>`. [live.md](live.md) shows how to connect, resume and send.
 
 **Events** are durable. Each has an `id`, and a `cursor` once no older one can appear before it: resume from the newest
-cursor, drop an `id` you have had, and nothing is lost or double. They are kept for {KEPT_SECONDS // 86_400} days;
+cursor, drop an `id` you have had, and nothing is lost or double. What two processes tell at the same moment may come in
+either order; of what follows from another, the `id` is larger. Events are kept for {KEPT_SECONDS // 86_400} days;
 a client more than {REPLAY_LIMIT:,} events behind is told to read the state again (`resync`).
 **Signals** are moments: they are told to those who follow the conversation, and what is missed is not repeated.
 **Words of the connection** concern one client alone.

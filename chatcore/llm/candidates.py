@@ -9,7 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from chatcore.errors import ChatcoreError
@@ -20,7 +20,7 @@ from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
-from chatcore.prepared import plans_kept
+from chatcore.prepared import Prepared, plans_kept
 from chatcore.security.fields import Unreadable
 from chatcore.together import Together
 
@@ -81,13 +81,11 @@ def _for_each(model_id: uuid.UUID, asking: Sequence[None]) -> Sequence[list[Cand
 @plans_kept()
 def _orders(model_id: uuid.UUID, requests: int) -> list[list[Candidate]]:
     """An order for each of them, as if one had asked after the other."""
-    links = Fallback.objects.filter(model=model_id).order_by("position", "pk")
-    order = [model_id, *links.values_list("to_id", flat=True)]
-    usable = Deployment.objects.usable().filter(model__in=order).select_related("health").annotate(now=Now())
+    order = [model_id, *(link.to_id for link in _links(model_id))]
     try:
-        deployments = list(usable)
+        deployments = _deployments(model_id)
     except Unreadable:
-        deployments = list(usable.defer("provider__credential"))
+        deployments = list(_usable(model_id).defer("provider__credential"))
     liking = _likings(deployments)
     ready = {each.pk: _candidate(each) for each in deployments}
     orders = []
@@ -98,6 +96,20 @@ def _orders(model_id: uuid.UUID, requests: int) -> list[list[Candidate]]:
             is_measured, running = liking[ordered[0].pk]
             liking[ordered[0].pk] = (is_measured, running + 1)
     return orders
+
+
+def _fallbacks(model_id: uuid.UUID) -> QuerySet[Fallback]:
+    return Fallback.objects.filter(model=model_id)
+
+
+def _usable(model_id: uuid.UUID) -> QuerySet[Deployment]:
+    """Those of the model and of its fallbacks, each with the database's `now`."""
+    own_or_fallback = Q(model=model_id) | Q(model__in=_fallbacks(model_id).values("to"))
+    return Deployment.objects.usable().filter(own_or_fallback).select_related("health").annotate(now=Now())
+
+
+_links: Prepared[Fallback] = Prepared(_fallbacks, uuid.UUID)
+_deployments: Prepared[Deployment] = Prepared(_usable, uuid.UUID)
 
 
 def _ordered(

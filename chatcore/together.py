@@ -58,9 +58,15 @@ class Together(Generic[T, R]):
         return await heard
 
     async def _serve(self, work: Work[T, R], key: Hashable) -> None:
-        """One round after the other. The first begins when all have come who come at this very moment."""
+        """One round after the other. The first begins when all have come who come at this very moment: when a turn of
+        the event loop has brought nobody more.
+        """
         waiting = self._waiting[key]
+        came = 0
         try:
+            while came < len(waiting) < self._most:
+                came = len(waiting)
+                await asyncio.sleep(0)
             while waiting:
                 together = [waiting.popleft() for _ in range(min(len(waiting), self._most))]
                 staying = [(item, heard) for item, heard in together if not heard.done()]

@@ -18,7 +18,6 @@ from conversations.claims import Claim
 from conversations.models import Message, Summary
 from conversations.turns import Reader
 
-MOST_TOGETHER = 16  # of branches that may be as long as one may be
 TOKENS_ASSUMED = 32_000
 # A token is three characters or more in every language we measured: a bound, not an estimate.
 CHARACTERS_PER_TOKEN = 3
@@ -112,7 +111,7 @@ def _read(claims: Sequence[Claim]) -> list[Context | Branch | ChatcoreError]:
     ]
 
 
-_together: Together[Claim, Context | Branch] = Together(offload, MOST_TOGETHER)
+_together: Together[Claim, Context | Branch] = Together(offload)
 
 
 def _context(branch: Branch) -> Context:

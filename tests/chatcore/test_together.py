@@ -54,6 +54,19 @@ async def test_those_who_come_meanwhile_are_served_at_once_by_the_next_round() -
     assert isinstance(found[2], NotFound)
 
 
+async def test_a_crowd_that_takes_some_turns_of_the_loop_to_come_is_one_round() -> None:
+    bench = Bench()
+    bench.open()
+
+    async def come(turns: int) -> str:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await bench.together(bench._work, str(turns), "key")
+
+    await asyncio.gather(*(come(turns) for turns in range(10)))
+    assert bench.rounds == [[str(turns) for turns in range(10)]]
+
+
 async def test_those_of_another_key_are_never_served_together() -> None:
     bench = Bench()
     bench.open()

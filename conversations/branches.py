@@ -43,7 +43,7 @@ def read_branches(claims: Sequence[Claim]) -> list[Branch | ChatcoreError]:
     paths = Message.objects.paths(leaves, MESSAGES_READ) if leaves else {}
     messages = [message for path in paths.values() for message in path]
     prefetch_related_objects([message for message in messages if message.integration_id], "integration")
-    files = Attachment.objects.of_messages(messages)
+    files = Attachment.objects.of_messages(message for message in messages if message.has_files)
     return [
         _branch(claim, asked.get(claim.id), paths.get(claim.parent_id, ()) if claim.parent_id else (), files)
         for claim in claims

@@ -102,7 +102,9 @@ class MessageQuerySet(models.QuerySet[Any]):
         return self.paths([leaf_id], limit).get(leaf_id, [])
 
     def paths(self, leaves: Collection[uuid.UUID], limit: int) -> "dict[uuid.UUID, list[Message]]":
-        """The `path` to each leaf, by the leaf's id, in one query."""
+        """The `path` to each leaf, by the leaf's id, in one query. Each message says by `has_files` whether it has
+        attachments.
+        """
         found: dict[uuid.UUID, list[Message]] = {}
         for message in self.raw(_PATHS, {"leaves": list(leaves), "limit": limit}):
             found.setdefault(message.leaf, []).append(message)
@@ -124,9 +126,9 @@ class AttachmentQuerySet(models.QuerySet[Any]):
         return self.filter(_uploaded_by(principal), workspace=principal.workspace, message=None)
 
     def of_messages(self, messages: Iterable["Message"]) -> "dict[uuid.UUID, list[Attachment]]":
-        """By the message's id, each in order; replies have none."""
+        """By the message's id, each in order."""
         found: dict[uuid.UUID, list[Attachment]] = {}
-        asking = [each.id for each in messages if not each.is_reply]
+        asking = [each.id for each in messages]
         for row in self.filter(message__in=asking) if asking else ():
             found.setdefault(row.message_id, []).append(row)
         return found
@@ -167,7 +169,8 @@ with recursive up as (
     select p.*, up.leaf, up.step + 1
     from up join conversations_message p on p.id = up.parent_id where up.step < %(limit)s
 )
-select up.* from up order by up.leaf, up.step desc
+select up.*, exists (select from conversations_attachment a where a.message_id = up.id) as has_files
+from up order by up.leaf, up.step desc
 """
 
 _SIZE = """

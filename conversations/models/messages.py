@@ -113,6 +113,8 @@ class Message(models.Model):
         "Comparison", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies", db_index=False
     )
 
+    has_files: bool  # of a message that was read along a path
+
     objects: ClassVar[Any] = MessageQuerySet.as_manager()
 
     class Meta:

@@ -7,6 +7,8 @@ Postgres reads the columns out of it. Rules stay where they are: in Python, befo
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import compress
+from operator import is_not, itemgetter
 from typing import Any, TypeVar
 
 from django.db import connection, models
@@ -87,17 +89,20 @@ def _insertion(rows: Sequence[Row]) -> tuple[str, dict[str, Any]]:
     columns = [
         (name, column) for name, column in shape.columns if not isinstance(first[name], DatabaseDefault)
     ]
-    others = [
-        {column: values[name] for name, column in columns if values[name] is not first[name]}
-        for values in map(vars, rows)
-    ]
-    names = ", ".join(f'"{column}"' for _, column in columns)
+    written = [column for _, column in columns]
+    values_of = itemgetter(*(name for name, _ in columns))
+    common = values_of(first)
+    others = []
+    for values in map(values_of, map(vars, rows)):
+        own = [*map(is_not, values, common)]
+        others.append(dict(zip(compress(written, own), compress(values, own), strict=True)))
+    names = ", ".join(f'"{column}"' for column in written)
     table = f'null::"{model._meta.db_table}"'
     return (
         f'insert into "{model._meta.db_table}" ({names}) '  # noqa: S608 (names of our own tables and columns)
         f"select {names} from json_populate_recordset("
         f"json_populate_record({table}, %(first)s::json), %(others)s::json)",
-        {"first": json_text({column: first[name] for name, column in columns}), "others": json_text(others)},
+        {"first": json_text(dict(zip(written, common, strict=True))), "others": json_text(others)},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Forbidden, NotFound
 from chatcore.ids import uuid7
@@ -71,7 +72,8 @@ def new_conversation(
     principal.check_constraints(thread=thread)
     if principal.user is None:
         raise Forbidden("This key acts for no user, so it cannot own a conversation.")
-    return Conversation(
+    return rows.new(
+        Conversation,
         id=conversation_id or uuid7(),
         workspace=principal.workspace,
         owner=principal.user,

@@ -1,6 +1,7 @@
 """The one writer of messages: everything a message brings with it, in a few statements, however many they are."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +53,7 @@ def write(
     comparisons = [begin_comparison(each.message, each.replies) for each in postings if len(each.replies) > 1]
     _move_on(postings, now)
     rows.insert(started)
-    rows.insert([_owner_of(conversation, now) for conversation in started])
+    rows.insert(_owners_of(started, postings, now))
     rows.insert([message for each in postings for message in (each.message, *each.replies)])
     rows.insert(comparisons)
     for each in postings:
@@ -63,7 +64,14 @@ def write(
     announce(*_announcements(postings, is_new, heard))
     enqueue_answers(reply.id for each in postings for reply in each.replies)
     _save_places({each.conversation.id: each.conversation for each in postings}, is_new)
-    note_posted([(each.conversation.id, _reader(each.principal)) for each in postings], now)
+    note_posted(
+        [
+            (each.conversation.id, _reader(each.principal))
+            for each in postings
+            if each.conversation.id not in is_new
+        ],
+        now,
+    )
     reserve_replies([(reply, each.conversation) for each in postings for reply in each.replies])
 
 
@@ -77,14 +85,22 @@ def _move_on(postings: Iterable[Posting], now: datetime) -> None:
             )
 
 
-def _owner_of(conversation: Conversation, now: datetime) -> Member:
-    return Member(
-        conversation_id=conversation.id,
-        user_id=conversation.owner_id,
-        workspace_id=conversation.workspace_id,
-        last_message_at=now,
-        unread=0,
+def _owners_of(started: Iterable[Conversation], postings: Iterable[Posting], now: datetime) -> list[Member]:
+    """The first members, who have read nothing yet of what others posted."""
+    unread = Counter(
+        each.conversation.id for each in postings if _reader(each.principal) != each.conversation.owner_id
     )
+    return [
+        rows.new(
+            Member,
+            conversation_id=conversation.id,
+            user_id=conversation.owner_id,
+            workspace_id=conversation.workspace_id,
+            last_message_at=now,
+            unread=unread[conversation.id],
+        )
+        for conversation in started
+    ]
 
 
 def _announcements(

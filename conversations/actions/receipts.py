@@ -135,7 +135,8 @@ def note_posted(posted: Sequence[tuple[uuid.UUID, uuid.UUID | None]], posted_at:
     and none but its author has read a message. In the order of rows, so that two cannot deadlock.
     """
     documents = [{"conversation_id": conversation, "author": author} for conversation, author in posted]
-    rows.execute(_NOTE, {"posted": rows.json_text(documents), "posted_at": posted_at})
+    if documents:
+        rows.execute(_NOTE, {"posted": rows.json_text(documents), "posted_at": posted_at})
 
 
 _ACK = """

@@ -2,8 +2,10 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
@@ -11,9 +13,9 @@ from chatcore.accounts.ninja import principal_of
 from chatcore.accounts.principals import Principal
 from chatcore.offload import in_request
 from chatcore.realtime.handover import hand_over
-from conversations import actions
+from conversations import actions, asking
 from conversations.acknowledging import acknowledge
-from conversations.actions import Posted
+from conversations.actions import Posted, Wish
 from conversations.actions.access import find_conversation, find_message
 from conversations.actions.comparisons import MOST
 from conversations.actions.receipts import acknowledgement
@@ -22,7 +24,7 @@ from conversations.bodies import AcknowledgementBody, EditedMessage, ModelChoice
 from conversations.errors import NotAReply
 from conversations.models import Message
 from conversations.resources import MessageResource, PostedResource, PresenceList, PresenceResource
-from conversations.responding import MODES, STREAM, follow, respond
+from conversations.responding import MODES, STREAM, Ask, Find, follow, respond
 from conversations.typing import say_typing
 
 router = Router(tags=["replies"])
@@ -42,11 +44,11 @@ async def ask(request: HttpRequest, id: uuid.UUID, payload: Question) -> HttpRes
     """The reply is made whether you wait for it or not; a reply that still runs above it is waited for."""
     principal = principal_of(request)
 
-    def post(*reply_ids: uuid.UUID) -> Posted:
-        return actions.post_message(principal, id, reply_ids=reply_ids, **payload.wishes())
+    async def post(*reply_ids: uuid.UUID) -> Posted:
+        return await asking.ask(principal, Wish(conversation_id=id, reply_ids=reply_ids, **payload.wishes()))
 
-    def find() -> uuid.UUID:
-        return find_conversation(principal, id, "messages:write").id
+    async def find() -> uuid.UUID:
+        return id
 
     return await respond(request, find, post, count=len(payload.models or ()) or 1)
 
@@ -68,7 +70,8 @@ async def edit(request: HttpRequest, id: uuid.UUID, payload: EditedMessage) -> H
     def post(*reply_ids: uuid.UUID) -> Posted:
         return actions.edit_message(principal, id, reply_ids=reply_ids, **payload.wishes())
 
-    return await respond(request, _conversation_of(principal, id, "messages:write"), post, count=MOST)
+    find = _conversation_of(principal, id, "messages:write")
+    return await respond(request, find, _in_thread(post), count=MOST)
 
 
 @router.post(
@@ -86,7 +89,7 @@ async def regenerate(request: HttpRequest, id: uuid.UUID, payload: ModelChoice |
     def again(reply_id: uuid.UUID) -> Posted:
         return _asked(actions.regenerate_reply(principal, id, model=model, new_id=reply_id))
 
-    return await respond(request, _conversation_of(principal, id, "replies:write"), again)
+    return await respond(request, _conversation_of(principal, id, "replies:write"), _in_thread(again))
 
 
 @router.post(
@@ -103,7 +106,7 @@ async def retry(request: HttpRequest, id: uuid.UUID, payload: ModelChoice | None
     return await respond(
         request,
         _conversation_of(principal, id, "replies:write"),
-        lambda _: _asked(actions.retry_reply(principal, id, model=model)),
+        _in_thread(lambda _: _asked(actions.retry_reply(principal, id, model=model))),
     )
 
 
@@ -125,7 +128,7 @@ async def continue_reply(
     return await respond(
         request,
         _conversation_of(principal, id, "replies:write"),
-        lambda _: _asked(actions.continue_reply(principal, id, model=model)),
+        _in_thread(lambda _: _asked(actions.continue_reply(principal, id, model=model))),
     )
 
 
@@ -211,8 +214,17 @@ async def acknowledge_message(
     return payload
 
 
-def _conversation_of(principal: Principal, message_id: uuid.UUID, grant: str) -> Callable[[], uuid.UUID]:
-    return lambda: find_message(principal, message_id, grant).conversation_id
+def _conversation_of(principal: Principal, message_id: uuid.UUID, grant: str) -> Find:
+    return partial(in_request, lambda: find_message(principal, message_id, grant).conversation_id)
+
+
+def _in_thread(ask: Callable[..., Posted]) -> Ask:
+    def with_files(*reply_ids: uuid.UUID) -> Posted:
+        posted = ask(*reply_ids)
+        prefetch_related_objects([posted.message], "attachments")
+        return posted
+
+    return partial(in_request, with_files)
 
 
 def _asked(reply: Message) -> Posted:

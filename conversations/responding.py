@@ -5,13 +5,12 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from chatcore.accounts.channels import principal_of
 from chatcore.errors import Unauthenticated
 from chatcore.ids import uuid7
-from chatcore.offload import in_request, offload
+from chatcore.offload import offload
 from chatcore.realtime.frames import HEARTBEAT, Frame
 from chatcore.realtime.handover import Continuation, JsonAnswer, hand_over
 from chatcore.realtime.plain_asgi import now_and_then
@@ -68,26 +67,26 @@ MODES: dict[str, Any] = {
     },
 }
 
-Ask = Callable[..., Posted]
+Find = Callable[[], Awaitable[uuid.UUID]]
+Ask = Callable[..., Awaitable[Posted]]
 
 
-async def respond(
-    request: HttpRequest, find: Callable[[], uuid.UUID], ask: Ask, *, count: int = 1
-) -> HttpResponse:
+async def respond(request: HttpRequest, find: Find, ask: Ask, *, count: int = 1) -> HttpResponse:
     """Ask for replies and answer as the client wishes (`Prefer: wait=N`, `Accept: text/event-stream`, else 202).
 
-    `find` checks that the conversation is the asker's; `ask` commits, given the ids of as many replies
-    as may come to be: the watches on them are open before, so that not even a first word can be missed.
+    `find` tells the conversation; `ask` commits, unless the asker may not, given the ids of as many replies as may come
+    to be: the watches on them are open before, so that not even a first word can be missed. The event loop cannot read
+    the attachments of the message, so `ask` has done it.
     """
     seconds = wished_wait(request)
     streams = wants_stream(request)
     reply_ids = [uuid7() for _ in range(count)]
     if not streams and seconds is None:
-        return _accepted(await in_request(_asked, ask, *reply_ids))
-    watches = Watches(await in_request(find), reply_ids, are_new=True)
+        return _accepted(await ask(*reply_ids))
+    watches = Watches(await find(), reply_ids, are_new=True)
     await watches.open()
     try:
-        posted = await in_request(_asked, ask, *reply_ids)
+        posted = await ask(*reply_ids)
         if posted.reply is None:
             watches.close()
             return _accepted(posted)
@@ -110,13 +109,6 @@ async def respond(
 
 def wants_stream(request: HttpRequest) -> bool:
     return "text/event-stream" in request.headers.get("Accept", "")
-
-
-def _asked(ask: Ask, *reply_ids: uuid.UUID) -> Posted:
-    """With the message's attachments: the event loop could not read them."""
-    posted = ask(*reply_ids)
-    prefetch_related_objects([posted.message], "attachments")
-    return posted
 
 
 def wished_wait(request: HttpRequest) -> int | None:

@@ -14,7 +14,4 @@ _together: Together[IntakeItem, Accepted] = Together()
 
 async def gather(principal: Principal, item: IntakeItem, token: str | None) -> Accepted:
     """`accept_one`, together with others of the same sender that wait at this moment."""
-    assert principal.integration
-    user = principal.user and principal.user.pk  # an authenticator may vouch for several
-    sender = (principal.integration.id, principal.key_id, user, token)
-    return await _together(or_alone(partial(accept, principal, token=token)), item, sender)
+    return await _together(or_alone(partial(accept, principal, token=token)), item, (principal.asker, token))

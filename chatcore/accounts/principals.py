@@ -1,7 +1,7 @@
 """Who is asking and what may they do: decided once, at the door, by `identify`, the same for every door."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -113,6 +113,12 @@ class Principal:
         if self.integration is not None:
             return f"integration:{self.integration.id}"
         return f"user:{self.user.id}" if self.user else SYSTEM
+
+    @property
+    def asker(self) -> Hashable:
+        """Equal for those who say what they say as the same author, and may do the same."""
+        user = self.user and self.user.pk
+        return self.workspace.pk, self.author, user, self.role, self.key_id, self.grants
 
     @property
     def author_name(self) -> str:

@@ -14,13 +14,21 @@ from conversations.actions.conversations import (
     update_conversation,
 )
 from conversations.actions.dialogues import Dialogue, Spoken, post_dialogues
-from conversations.actions.messages import Posted, delete_message, edit_message, post_message
+from conversations.actions.messages import (
+    Posted,
+    Wish,
+    delete_message,
+    edit_message,
+    post_message,
+    post_messages,
+)
 from conversations.actions.replies import continue_reply, regenerate_reply, retry_reply, stop_reply
 
 __all__ = [
     "Dialogue",
     "Posted",
     "Spoken",
+    "Wish",
     "adjust_conversation",
     "archive_conversation",
     "choose_branch",
@@ -32,6 +40,7 @@ __all__ = [
     "pin_conversation",
     "post_dialogues",
     "post_message",
+    "post_messages",
     "regenerate_reply",
     "rename_conversation",
     "retry_reply",

@@ -1,13 +1,15 @@
 """Actions that add, change or take away messages."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 
+from chatcore import rows
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, Invalid
 from chatcore.ids import just_before, uuid7
@@ -15,7 +17,13 @@ from chatcore.llm.models import Model
 from chatcore.prepared import plans_kept
 from chatcore.realtime.log import announce
 from conversations import events
-from conversations.actions.access import audience_of, find_message, find_model, lock_conversation
+from conversations.actions.access import (
+    audience_of,
+    find_message,
+    find_model,
+    lock_conversation,
+    lock_conversations,
+)
 from conversations.actions.comparisons import compared_again, find_models, forget_comparisons
 from conversations.actions.posting import Posting, write
 from conversations.actions.receipts import recount_unread
@@ -27,6 +35,12 @@ from conversations.texts import checked_params, checked_text
 
 WRITE = "messages:write"
 LEAF = uuid.UUID(int=0)
+
+
+class FindModel(Protocol):
+    """`find_model` for somebody."""
+
+    def __call__(self, name: str | None, *, otherwise: uuid.UUID | None) -> Model: ...
 
 
 @dataclass(frozen=True)
@@ -46,54 +60,61 @@ class Posted:
         return (self.reply, *self.others) if self.reply else ()
 
 
-@plans_kept()
-@transaction.atomic
-def post_message(
-    principal: Principal,
-    conversation_id: uuid.UUID,
-    *,
-    text: str,
-    parent: uuid.UUID | None = LEAF,
-    model: str | None = None,
-    models: Sequence[str] | None = None,
-    params: dict[str, Any] | None = None,
-    respond: bool = True,
-    client_id: uuid.UUID | None = None,
-    reply_ids: Sequence[uuid.UUID] = (),
-    attachments: Sequence[uuid.UUID] = (),
-    same_files_as: uuid.UUID | None = None,
-) -> Posted:
-    """Add a message, below the active leaf unless `parent` says where, and queue a model's reply to it.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wish:
+    """A message that somebody wants to post to a conversation, below the active leaf unless `parent` says where, and
+    who shall reply to it.
 
-    A reply still running above it is waited for: replies of one branch are made one after the other. With `models`
-    each of them replies, all at once; the first one's reply is shown until another is chosen. `reply_ids` are the
-    ids of the replies to be, rising. `attachments` are files of the principal's that wait for a message; with
+    With `models` each of them replies, all at once; the first one's reply is shown until another is chosen. `reply_ids`
+    are the ids of the replies to be, rising. `attachments` are files of the principal's that wait for a message; with
     `same_files_as` it has those of that message too.
     """
-    text = checked_text(text, required=not (attachments or same_files_as))
-    params = checked_params(params or {})
-    conversation = lock_conversation(principal, conversation_id, WRITE)
-    if client_id is not None and (posted := _posted_before(conversation, client_id)):
-        return posted
-    parent_id = conversation.active_leaf_id if parent == LEAF else _checked_parent(conversation, parent)
-    responders = _responders(principal, conversation, model, models, respond=respond)
-    message = Message(
-        id=just_before(reply_ids[0]) if reply_ids else uuid7(),
-        workspace_id=conversation.workspace_id,
-        conversation=conversation,
-        parent_id=parent_id,
-        author=Message.Author.INTEGRATION if principal.integration else Message.Author.USER,
-        user=principal.user,
-        integration=principal.integration,
-        text=text,
-        client_id=client_id,
-    )
-    replies = [
-        new_reply(principal, message, responder, params, reply_id)
-        for responder, reply_id in zip_longest(responders, reply_ids[: len(responders)])
-    ]
-    files = _with_files(principal, message, attachments, same_files_as)
-    return _add(principal, conversation, message, replies, files)
+
+    conversation_id: uuid.UUID
+    text: str
+    parent: uuid.UUID | None = LEAF
+    model: str | None = None
+    models: Sequence[str] | None = None
+    params: dict[str, Any] | None = None
+    respond: bool = True
+    client_id: uuid.UUID | None = None
+    reply_ids: Sequence[uuid.UUID] = ()
+    attachments: Sequence[uuid.UUID] = ()
+    same_files_as: uuid.UUID | None = None
+
+
+def post_message(principal: Principal, conversation_id: uuid.UUID, **wishes: Any) -> Posted:
+    """`post_messages` of one, with the fields of its Wish."""
+    (posted,) = post_messages(principal, [Wish(conversation_id=conversation_id, **wishes)])
+    return posted
+
+
+@plans_kept()
+@transaction.atomic
+def post_messages(principal: Principal, wishes: Sequence[Wish]) -> list[Posted]:
+    """Add messages in this order and queue the replies to them, in a few statements however many they are; all or none.
+
+    A reply still running above one is waited for: replies of one branch are made one after the other.
+    """
+    conversations = lock_conversations(principal, {wish.conversation_id for wish in wishes}, WRITE)
+    known = _posted_before(wishes)
+    find = cache(partial(find_model, principal))
+    posted, postings = [], []
+    for wish in wishes:
+        name = (wish.conversation_id, wish.client_id)
+        if name in known:
+            posted.append(known[name])
+            continue
+        posting = _posting(principal, conversations[wish.conversation_id], wish, find)
+        posting.conversation.active_leaf = posting.leaf  # where the next one goes on
+        postings.append(posting)
+        message, replies = posting.message, posting.replies
+        posted.append(Posted(message, replies[0] if replies else None, others=tuple(replies[1:])))
+        if wish.client_id is not None:
+            known[name] = replace(posted[-1], repeated=True)
+    if postings:
+        write(postings)
+    return posted
 
 
 @transaction.atomic
@@ -147,54 +168,67 @@ def delete_message(principal: Principal, message_id: uuid.UUID) -> Conversation:
     return conversation
 
 
+def _posting(principal: Principal, conversation: Conversation, wish: Wish, find: FindModel) -> Posting:
+    text = checked_text(wish.text, required=not (wish.attachments or wish.same_files_as))
+    params = checked_params(wish.params or {})
+    is_below_leaf = wish.parent == LEAF
+    parent_id = conversation.active_leaf_id if is_below_leaf else _checked_parent(conversation, wish.parent)
+    responders = _responders(principal, conversation, wish, find)
+    message = rows.new(
+        Message,
+        id=just_before(wish.reply_ids[0]) if wish.reply_ids else uuid7(),
+        workspace_id=conversation.workspace_id,
+        conversation=conversation,
+        parent_id=parent_id,
+        author=Message.Author.INTEGRATION if principal.integration else Message.Author.USER,
+        user=principal.user,
+        integration=principal.integration,
+        text=text,
+        client_id=wish.client_id,
+    )
+    replies = [
+        new_reply(principal, message, responder, params, reply_id)
+        for responder, reply_id in zip_longest(responders, wish.reply_ids[: len(responders)])
+    ]
+    return Posting(principal, conversation, message, replies, _with_files(principal, message, wish))
+
+
 def _responders(
-    principal: Principal,
-    conversation: Conversation,
-    model: str | None,
-    models: Sequence[str] | None,
-    *,
-    respond: bool,
-) -> list[Model]:
+    principal: Principal, conversation: Conversation, wish: Wish, find: FindModel
+) -> Sequence[Model]:
     """Who replies. Raises Invalid where the wishes contradict one another."""
-    if models is None:
-        return [find_model(principal, model, otherwise=conversation.model_id)] if respond else []
-    if model is not None or not respond:
+    if wish.models is None:
+        return [find(wish.model, otherwise=conversation.model_id)] if wish.respond else []
+    if wish.model is not None or not wish.respond:
         detail = (
-            "Name one model or several, not both." if respond else "Nobody shall reply, but models are named."
+            "Name one model or several, not both."
+            if wish.respond
+            else "Nobody shall reply, but models are named."
         )
         raise Invalid(detail, errors=[FieldProblem("/models", detail, "contradiction")])
-    return find_models(principal, models)
+    return find_models(principal, wish.models)
 
 
-def _with_files(
-    principal: Principal,
-    message: Message,
-    attachments: Sequence[uuid.UUID],
-    same_files_as: uuid.UUID | None,
-) -> list[Attachment]:
+def _with_files(principal: Principal, message: Message, wish: Wish) -> list[Attachment]:
     """Attach them, and give all that the message has now."""
-    if same_files_as:
-        attach_again(message, same_files_as)
-    if attachments:
-        attach(message, attachments, principal)
-    return attachments_of(message) if attachments or same_files_as else []
+    if wish.same_files_as:
+        attach_again(message, wish.same_files_as)
+    if wish.attachments:
+        attach(message, wish.attachments, principal)
+    return attachments_of(message) if wish.attachments or wish.same_files_as else []
 
 
-def _add(
-    principal: Principal,
-    conversation: Conversation,
-    message: Message,
-    replies: Sequence[Message],
-    files: Sequence[Attachment],
-) -> Posted:
-    write([Posting(principal, conversation, message, replies, files)])
-    return Posted(message, replies[0] if replies else None, others=tuple(replies[1:]))
+def _posted_before(wishes: Iterable[Wish]) -> dict[tuple[uuid.UUID, uuid.UUID | None], Posted]:
+    """By its conversation and the client's id."""
+    named = [(wish.conversation_id, wish.client_id) for wish in wishes if wish.client_id is not None]
+    if not named:
+        return {}
+    conversations, client_ids = map(set, zip(*named, strict=True))
+    found = Message.objects.filter(conversation__in=conversations, client_id__in=client_ids)
+    return {(message.conversation_id, message.client_id): _repeated(message) for message in found}
 
 
-def _posted_before(conversation: Conversation, client_id: uuid.UUID) -> Posted | None:
-    message = Message.objects.filter(conversation=conversation, client_id=client_id).first()
-    if message is None:
-        return None
+def _repeated(message: Message) -> Posted:
     replies = Message.objects.filter(parent=message, author=Message.Author.ASSISTANT).order_by("id")
     first = replies.first()
     others: tuple[Message, ...] = ()

@@ -35,6 +35,11 @@ class Posting:
     replies: Sequence[Message] = ()
     files: Sequence[Attachment] = ()
 
+    @property
+    def leaf(self) -> Message:
+        """Where its conversation ends then."""
+        return self.replies[0] if self.replies else self.message
+
 
 def write(
     postings: Sequence[Posting],
@@ -77,7 +82,7 @@ def write(
 
 def _move_on(postings: Iterable[Posting], now: datetime) -> None:
     for each in postings:
-        each.conversation.active_leaf = each.replies[0] if each.replies else each.message
+        each.conversation.active_leaf = each.leaf
         each.conversation.last_message_at = now
         if not each.conversation.title:
             each.conversation.title = draft_title(

@@ -18,6 +18,7 @@ from conversations import actions
 from conversations.actions import Spoken
 from conversations.actions.access import find_model, lock_conversation
 from conversations.actions.conversations import new_conversation
+from conversations.asking import LARGE
 from conversations.models import Conversation
 from external.items import MAX_THREAD
 from external.models import Completion
@@ -28,7 +29,6 @@ from external.openai.requests import ChatRequest
 
 Attachments: TypeAlias = Mapping[int, Sequence[uuid.UUID]]
 
-LARGE = 64 * 1024  # characters: what is longer is stored by itself
 NEW = "new"  # as the name of a conversation: always another one
 
 
@@ -82,18 +82,12 @@ async def ask(asking: Asking, reply_id: uuid.UUID, attachments: Attachments) -> 
     """Store what is new of the dialogue and queue the reply; conversations that one asker begins at this moment are
     stored together.
     """
-    principal, question = asking.principal, _Question(asking, reply_id, attachments)
+    question = _Question(asking, reply_id, attachments)
     is_large = sum(len(spoken.text) for spoken in asking.place.new) > LARGE
     if asking.place.conversation is not None or attachments or is_large:
         await offload(_store, [question])
     else:
-        asker = (
-            principal.workspace.id,
-            principal.author,
-            principal.user and principal.user.pk,
-            principal.key_id,
-        )
-        await _together(or_alone(_store), question, asker)
+        await _together(or_alone(_store), question, asking.principal.asker)
 
 
 _together: Together[_Question, None] = Together(offload)

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from chatcore import checks
+from chatcore import checks, timestamps
 
 __all__ = ["ChatcoreConfig", "checks"]
 
@@ -15,3 +15,4 @@ class ChatcoreConfig(AppConfig):
         from chatcore import jobs  # procrastinate's app exists only now
 
         jobs.connect()
+        timestamps.connect()

@@ -28,20 +28,19 @@ def new(model: type[Row], /, **values: Any) -> Row:
     `values` are columns by their attributes (`user_id`) or the rows they refer to (`user`).
     """
     shape = _shape_of(model)
-    if unknown := values.keys() - shape.names:
-        raise TypeError(f"{model.__name__} has no {', '.join(unknown)}")
+    if not values.keys() <= shape.names:
+        raise TypeError(f"{model.__name__} has no {', '.join(values.keys() - shape.names)}")
     row = model.__new__(model)
-    row._state = ModelState()
+    state = row._state = ModelState()
     columns = vars(row)
     columns |= shape.constants
-    for name, value in values.items():
-        if (attribute := shape.references.get(name)) is None:
-            columns[name] = value
-        else:
-            columns[attribute] = value and value.pk
-            row._state.fields_cache[name] = value
+    columns |= values
+    for name in values.keys() & shape.references:
+        referred = columns.pop(name)
+        columns[shape.references[name]] = referred and referred.pk
+        state.fields_cache[name] = referred
     for name, make in shape.made:
-        if name not in columns:
+        if name not in values:
             columns[name] = make()
     return row
 
@@ -129,7 +128,7 @@ class _Shape:
     columns: Sequence[tuple[str, str]]
     constants: Mapping[str, Any]
     made: Sequence[tuple[str, Callable[[], Any]]]
-    references: Mapping[str, str]
+    references: dict[str, str]
     defaults: Mapping[str, Any]
     dated: Sequence[Any]
     names: frozenset[str]

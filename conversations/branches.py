@@ -1,12 +1,12 @@
 """What stands in the database for replies that begin, read at once for all that begin at the same moment."""
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import prefetch_related_objects
+from pydantic_core import from_json
 
 from chatcore import rows
 from chatcore.errors import ChatcoreError, NotFound
@@ -62,7 +62,7 @@ def _branch(
     if not is_wanted:
         return AskerGone()
     own_files = {message.id: files[message.id] for message in path if message.id in files}
-    return Branch(claim, system, json.loads(shared) | json.loads(own), window, begun, path, own_files)
+    return Branch(claim, system, from_json(shared) | from_json(own), window, begun, path, own_files)
 
 
 # Whoever asked may have been suspended, sent away or switched off since.

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from pydantic_core import from_json
+
 from chatcore.llm import failures
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.think_tags import ThinkTags
@@ -74,7 +76,7 @@ class AnswerReader:
             self.done = True
             return NOTHING
         try:
-            chunk = json.loads(self._broken + payload if self._broken else payload.decode())
+            chunk = _parsed(self._broken + payload if self._broken else payload)
         except (ValueError, RecursionError):
             # One event may spread its value over several `data` lines; it ends at the blank line.
             self._broken += payload + b"\n"
@@ -171,6 +173,16 @@ class AnswerReader:
                 yield event
         if tags.settled:
             self._tags = None
+
+
+def _parsed(payload: bytes) -> Any:
+    """JSON. The standard library is asked about what the fast reader refuses: half a pair of surrogates, for one, where
+    a server cuts its text in the middle of a character.
+    """
+    try:
+        return from_json(payload)
+    except ValueError:
+        return json.loads(payload)
 
 
 def joined(events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:

@@ -1,11 +1,11 @@
 """Frames: what travels from the hub to its watchers, encoded once and handed to everybody."""
 
-import json
 from typing import Any
+
+from pydantic_core import to_json
 
 from chatcore.realtime.catalogue import ControlBody, SignalBody
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 HEARTBEAT = b": still here\n\n"  # a server-sent comment: it keeps a silent stream alive
 
 
@@ -55,7 +55,7 @@ class Frame:
 
 
 def encode(body: dict[str, Any]) -> str:
-    return _ENCODER.encode(body)
+    return to_json(body).decode()
 
 
 def control(body: ControlBody, ref: str | None = None) -> Frame:

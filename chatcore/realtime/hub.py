@@ -7,7 +7,6 @@ that did not arrive is brought by the tail (tail.py), which reads the log.
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
+from pydantic_core import from_json
 
 from chatcore.realtime.frames import Frame, encode
 
@@ -200,7 +200,7 @@ class Hub:
                 continue
             for text in message.get("frames", ()):
                 try:
-                    self.deliver(message["group"], json.loads(text))
+                    self.deliver(message["group"], from_json(text))
                 except Exception:
                     log.exception("a watcher of %s failed", message["group"])
 

@@ -148,6 +148,12 @@ def test_what_is_no_json_is_garbage_at_the_end_of_its_event() -> None:
         reader.read(b"")
 
 
+def test_half_of_a_pair_of_surrogates_is_no_garbage() -> None:
+    """Some servers cut their text in the middle of a character."""
+    (half,) = AnswerReader().read(rb'{"choices": [{"delta": {"content": "a\ud83d"}}]}')
+    assert half == TextDelta("a\ud83d")
+
+
 def test_json_so_deep_that_it_cannot_be_read_is_garbage() -> None:
     reader = AnswerReader()
     with pytest.raises(ProviderError, match="garbage"):

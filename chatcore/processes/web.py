@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 4  # open requests are cut after that; streams end by the hooks below
 WEBSOCKET_MESSAGE_BYTES = 1024 * 1024
 BACKLOG = 2048
+# Idle connections are left to clients and proxies to close (their usual time is up to 60 s): if both sides do it at the
+# same moment, a request is lost.
+IDLE_SECONDS = 75
 
 _hooks: list[Callable[[], Any]] = []
 
@@ -106,5 +109,6 @@ def _configuration() -> uvicorn.Config:
         proxy_headers=settings.SECURE_PROXY_SSL_HEADER is not None,
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

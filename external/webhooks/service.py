@@ -63,9 +63,10 @@ class WebhookSender:
 
     async def read(self) -> None:
         """Make deliveries of what the log has new."""
-        while await offload(dispatch, self._clock()) == PAGE:
-            self._due.set()
-        self._due.set()
+        read: int | None = PAGE
+        while read == PAGE:
+            if read := await offload(dispatch, self._clock()):
+                self._due.set()
 
     async def take(self) -> int:
         """Begin to send what is due, as far as there is room; returns how many. Troubled addresses get half of it."""

@@ -8,6 +8,7 @@ generateContent (`…/models/NAME:streamGenerateContent`), Cohere's chat (`…/v
 import argparse
 import asyncio
 
+import uvloop
 from aiohttp import web
 
 from tests.upstreams.server import Heard, application
@@ -26,7 +27,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one; the address is printed")
-    asyncio.run(serve(parser.parse_args().port))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(parser.parse_args().port))
 
 
 if __name__ == "__main__":

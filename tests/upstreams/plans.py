@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any
 
 
@@ -120,8 +121,7 @@ def named(model: str) -> Plan:
     seconds, or with `refuse-429-date` until the moment that is seven seconds from now.
     """
     if match := STREAM.fullmatch(model):
-        count, milliseconds = int(match[1]), int(match[2])
-        return Plan(pieces=tuple(f" word{number}" for number in range(count)), pause=milliseconds / 1000)
+        return _stream(int(match[1]), int(match[2]))
     if match := REFUSE.fullmatch(model):
         status = int(match[1])
         plan = refusal(status, f"refused with {status}", kind=KINDS.get(status, "api_error"))
@@ -130,3 +130,8 @@ def named(model: str) -> Plan:
         wait = formatdate(time.time() + WAIT_SECONDS, usegmt=True) if match[2] else str(WAIT_SECONDS)
         return replace(plan, headers={"Retry-After": wait})
     return NAMED.get(model, Plan())
+
+
+@lru_cache
+def _stream(count: int, milliseconds: int) -> Plan:
+    return Plan(pieces=tuple(f" word{number}" for number in range(count)), pause=milliseconds / 1000)

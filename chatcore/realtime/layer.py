@@ -6,25 +6,35 @@ from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+MANY = 8  # groups whose messages go to every process as one, which leaves out what is not its own
+
 
 class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     async def send_many(self, messages: Mapping[str, Any]) -> None:
-        """`group_send` of each group's message, in one pipeline: 67 us a message instead of 168."""
+        """`group_send` of each group's message, in the order of their groups.
+
+        A message of its own costs its receiver 50 us, one of many that come as one a few: what is for many groups goes
+        to every process that listens to any.
+        """
         for shard, names in self._by_shard(messages).items():
             shard._ensure_redis()
+            sent = {name: self.serialize(messages[group]) for name, group in names.items()}
+            if len(sent) >= MANY:
+                sent = {self._everybody: self.serialize(sent)}
             async with shard._redis.pipeline(transaction=False) as pipe:
-                for name, group in names.items():
-                    pipe.publish(name, self.serialize(messages[group]))
+                for name, message in sent.items():
+                    pipe.publish(name, message)
                 await pipe.execute()
 
     async def add_to_many(self, groups: Iterable[str], channel: str) -> None:
         """`group_add` for each of the groups. Raises where Redis is away; safe to repeat."""
-        members = self._get_layer().groups
+        layer = self._get_layer()
+        layer.channels.setdefault(self._everybody, Spreading(self))
         for shard, names in self._by_shard(groups).items():
             for name in names:
-                members.setdefault(name, set()).add(channel)
+                layer.groups.setdefault(name, set()).add(channel)
             async with shard._lock:
-                fresh = names.keys() - shard._subscribed_to
+                fresh = {*names, self._everybody} - shard._subscribed_to
                 if fresh:
                     shard._ensure_redis()
                     shard._ensure_receiver()
@@ -47,6 +57,10 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
                 if not members.get(name):  # nobody has come meanwhile
                     members.pop(name, None)
 
+    @property
+    def _everybody(self) -> str:
+        return f"{self._get_layer().prefix}__everybody"
+
     def _by_shard(self, groups: Iterable[str]) -> dict[Any, dict[str, str]]:
         """The groups by their names in Redis, for each of its servers."""
         layer = self._get_layer()
@@ -55,3 +69,17 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
             name = layer._get_group_channel_name(group)
             found[layer._get_shard(name)][name] = group
         return found
+
+
+class Spreading:
+    """What the layer takes for the queue of a channel: messages of many groups, for this process's members of them."""
+
+    def __init__(self, layer: PubSubLayer) -> None:
+        self._layer = layer
+
+    def put_nowait(self, data: bytes) -> None:
+        layer = self._layer._get_layer()
+        for name, message in self._layer.deserialize(data).items():
+            for channel in layer.groups.get(name, ()):
+                if channel in layer.channels:
+                    layer.channels[channel].put_nowait(message)

@@ -97,6 +97,27 @@ async def test_many_who_join_or_leave_at_once_cost_redis_a_command(
     assert commands(server, "unsubscribe") == 1
 
 
+async def test_what_is_for_many_groups_is_one_message_of_which_each_process_takes_its_own(
+    pair: tuple[Hub, Hub, RedisServer],
+) -> None:
+    one, other, server = pair
+    ears, elsewhere, rooms = Ears(), Ears(), [f"room {number}" for number in range(40)]
+    for room in rooms[::2]:
+        await heard_from(one, other, ears, room)
+    await heard_from(other, one, elsewhere, rooms[1])
+    before = commands(server, "publish")
+
+    one.publish_many([([room], {"type": "told", "data": {"room": room}}) for room in rooms])
+    one.publish(rooms[:1], {"type": "told", "data": {"room": "the first again"}})
+
+    told = [(await ears.next())["data"] for _ in range(21)]
+    assert told == [{"room": room} for room in (rooms[0], "the first again", *rooms[2::2])]
+    assert (await elsewhere.next())["data"] == {"room": rooms[1]}
+    assert ears.heard.empty()
+    assert elsewhere.heard.empty()
+    assert commands(server, "publish") - before == 1
+
+
 def commands(server: RedisServer, name: str) -> int:
     with redis.Redis.from_url(server.url) as client:
         return int(client.info("commandstats").get(f"cmdstat_{name}", {}).get("calls", 0))

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-MOST_TOGETHER = 50
+MOST_TOGETHER = 64
 
 
 class Away(Protocol):

@@ -79,7 +79,7 @@ async def _read(response: aiohttp.ClientResponse, began: float, first: bytes, la
 @asynccontextmanager
 async def talking(url: str, key: str) -> AsyncIterator[aiohttp.ClientSession]:
     headers = {"Authorization": f"Bearer {key}"}
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=1)  # each crowd connects anew
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     timeout = aiohttp.ClientTimeout(total=120)
     async with aiohttp.ClientSession(url, headers=headers, connector=connector, timeout=timeout) as session:
         yield session

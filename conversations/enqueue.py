@@ -4,7 +4,11 @@ import itertools
 import uuid
 from collections.abc import Iterable
 
+from django.db import transaction
+
 from chatcore import jobs, rows
+from chatcore.realtime.hub import hub
+from conversations.control import QUEUE_GROUP, QUEUED
 
 ANSWER = "conversations.answer"
 TITLE = "conversations.title"
@@ -13,10 +17,18 @@ REPLIES_A_JOB = 25
 
 
 def enqueue_answers(reply_ids: Iterable[uuid.UUID]) -> None:
-    """A worker that is woken takes all replies it has room for: of many only some have a job, to wake several."""
+    """A worker that is woken takes all replies it has room for: of many only some have a job, to wake several.
+
+    The jobs are what lasts. Workers that hear of queued replies at the commit begin before a job has been handed out.
+    """
     wanted = [{"reply_id": str(reply_id)} for reply_id in itertools.islice(reply_ids, 0, None, REPLIES_A_JOB)]
     if wanted:
         jobs.defer_many(ANSWER, wanted)
+        transaction.on_commit(_tell_workers)
+
+
+def _tell_workers() -> None:
+    hub.publish([QUEUE_GROUP], {"type": QUEUED, "data": {}})
 
 
 def enqueue_titles(conversation_ids: Iterable[uuid.UUID]) -> None:

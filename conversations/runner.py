@@ -14,7 +14,7 @@ from chatcore.offload import offload
 from chatcore.realtime.frames import Frame
 from chatcore.realtime.hub import hub
 from conversations.claims import claim_replies, release, save_progress, show_life, sweep_stalled
-from conversations.control import STOP_GROUP
+from conversations.control import QUEUE_GROUP, QUEUED, STOP_GROUP
 from conversations.generation import run_reply
 from conversations.streams import ReplyStream
 
@@ -51,7 +51,7 @@ class Runner:
         global _current  # noqa: PLW0603
         _current = self
         self._accepting = True
-        await hub.join(self, STOP_GROUP)
+        await hub.join(self, STOP_GROUP, QUEUE_GROUP)
         loop = asyncio.get_running_loop()
         forever = (self._answer_rings(), self._save_forever(), self._maintain_forever())
         self._loops = [loop.create_task(each) for each in forever]
@@ -66,7 +66,7 @@ class Runner:
         for task in (*tasks, *self._loops):
             task.cancel()
         await asyncio.gather(*tasks, *self._loops, return_exceptions=True)
-        hub.leave(self, STOP_GROUP)
+        hub.leave(self, STOP_GROUP, QUEUE_GROUP)
         if left:
             await offload(release, left)
 
@@ -76,7 +76,7 @@ class Runner:
         return sum(not run.stream.line.position for run in self.runs.values())
 
     def ring(self) -> None:
-        """Jobs are announced. Those of replies may have to wait for others to end; what they stand for need not."""
+        """Replies are queued. Their jobs may have to wait for others to end; they themselves need not."""
         self._rung.set()
 
     async def wake(self) -> None:
@@ -102,7 +102,10 @@ class Runner:
             await asyncio.sleep(TICK_SECONDS)
 
     def receive(self, frame: Frame) -> None:
-        """Frames of the stop group."""
+        """Frames of both groups: a reply to stop, or that there are some to take."""
+        if frame.type == QUEUED:
+            self.ring()
+            return
         run = self.runs.get(uuid.UUID(frame.body["data"]["message"]))
         if run:
             run.stop.set()

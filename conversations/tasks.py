@@ -12,10 +12,10 @@ TITLE_PATIENCE_SECONDS = 2.0
 
 
 @app.task(name=ANSWER, queue="replies", retry=Retry())
-async def answer(reply_id: str) -> None:  # noqa: ARG001
+async def answer(reply_id: str) -> None:
     """Wake this worker's runner: it takes this reply and all others that wait, in one statement."""
     current = runner.current()
-    if current is not None:
+    if current is not None and uuid.UUID(reply_id) not in current.runs:
         await current.wake()
 
 

@@ -3,7 +3,6 @@
 Coroutine jobs get no Django connection handling around them: they use `chatcore.offload`, which has its own.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from procrastinate.contrib.django import app
@@ -25,11 +24,9 @@ CONNECT_SECONDS = 3.0
 class JobLoop:
     """One life of the worker with connections of its own; ends by `stop` or by an error."""
 
-    def __init__(self, concurrency: int, grace_seconds: float, announced: Callable[[], None]) -> None:
-        """`announced` is called whenever jobs were."""
+    def __init__(self, concurrency: int, grace_seconds: float) -> None:
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
-        self._announced = announced
         self._worker: PromptWorker | None = None
         self._stopped = False
 
@@ -60,7 +57,6 @@ class JobLoop:
     def _made(self, connector: PsycopgConnector) -> "PromptWorker":
         app.perform_import_paths()  # type: ignore[no-untyped-call]
         return PromptWorker(
-            self._announced,
             app=app.with_connector(connector),
             concurrency=self._concurrency,
             fetch_job_polling_interval=POLLING_SECONDS,
@@ -79,14 +75,12 @@ class PromptWorker(ProcrastinateWorker):
     interval then. This one asks again.
     """
 
-    def __init__(self, announced: Callable[[], None], **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._announced = announced
         self._rung = False
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
         self._rung = True
-        self._announced()
         await super()._handle_notification(channel=channel, notification=notification)
 
     async def _fetch_and_process_jobs(self) -> None:

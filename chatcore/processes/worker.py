@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from chatcore.processes.housekeeping import Housekeeping
 from chatcore.processes.job_loop import JobLoop
@@ -29,13 +29,6 @@ class Service(Protocol):
         """Finish within `grace` seconds; what is left then must be safe to do again elsewhere."""
 
 
-@runtime_checkable
-class Listener(Protocol):
-    """A service that also looks for work by itself whenever jobs are announced."""
-
-    def ring(self) -> None: ...
-
-
 _factories: list[Callable[[], Service]] = [Housekeeping]
 
 
@@ -52,7 +45,6 @@ class Worker:
         self._announce = announce
         self._stopping = asyncio.Event()
         self._loop: JobLoop | None = None
-        self._listeners: list[Listener] = []
 
     async def run(self) -> None:
         services = [factory() for factory in _factories]
@@ -61,7 +53,6 @@ class Worker:
             for service in services:
                 await service.start()
                 started.append(service)
-            self._listeners = [service for service in started if isinstance(service, Listener)]
             self._announce()
             await self._supervise()
         finally:
@@ -77,7 +68,7 @@ class Worker:
     async def _supervise(self) -> None:
         delay = FIRST_DELAY_SECONDS
         while not self._stopping.is_set():
-            self._loop = JobLoop(self._concurrency, GRACE_SECONDS, self._ring)
+            self._loop = JobLoop(self._concurrency, GRACE_SECONDS)
             began = time.monotonic()
             reason = await self._ended(self._loop)
             if self._stopping.is_set():
@@ -87,10 +78,6 @@ class Worker:
             logger.error("the job loop ended (%s); starting it again in %.1f s", reason, delay)
             await self._pause(delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
-
-    def _ring(self) -> None:
-        for listener in self._listeners:
-            listener.ring()
 
     async def _ended(self, loop: JobLoop) -> str:
         try:

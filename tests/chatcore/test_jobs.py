@@ -1,7 +1,7 @@
 """Jobs: with the transaction, announced after it, never lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -78,8 +78,8 @@ def make_job_at_work(worker_id: int | None, *, aborted: bool = False) -> int:
 
 
 @asynccontextmanager
-async def working(grace: float = 3.0, announced: Callable[[], None] = lambda: None) -> AsyncIterator[JobLoop]:
-    loop = JobLoop(concurrency=10, grace_seconds=grace, announced=announced)
+async def working(grace: float = 3.0) -> AsyncIterator[JobLoop]:
+    loop = JobLoop(concurrency=10, grace_seconds=grace)
     task = asyncio.create_task(loop.run())
     try:
         yield loop
@@ -103,15 +103,6 @@ async def test_a_worker_takes_a_job_when_it_is_told(no_polling: None) -> None:
         await offload(jobs.defer, note, text="hello")
         assert await next_run() == "hello"
     assert await offload(statuses) == []  # what went well is not kept
-
-
-async def test_whoever_looks_for_work_by_itself_hears_of_jobs_before_they_are_due() -> None:
-    heard = asyncio.Event()
-    async with working(announced=heard.set):
-        await until_a_worker_listens()
-        await offload(jobs.defer, note.configure(schedule_in={"hours": 1}), text="later")
-        await asyncio.wait_for(heard.wait(), PATIENCE)
-    assert await offload(statuses) == ["todo"]
 
 
 async def test_a_job_can_be_named(no_polling: None) -> None:

@@ -24,6 +24,7 @@ from conversations.models import Conversation, Message
 from conversations.resources import MessageResource
 from conversations.runner import Runner
 from conversations.streams import ReplyStream
+from conversations.tasks import answer
 from tests.factories import make_model, make_principal
 from tests.replying import Script, asked, ended
 from tests.until import until, until_a_worker_listens
@@ -132,7 +133,7 @@ async def test_those_that_end_while_the_next_are_looked_for_look_once_more_toget
 
 
 async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, runner: Runner) -> None:
-    loop = JobLoop(concurrency=1, grace_seconds=0.0, announced=runner.ring)
+    loop = JobLoop(concurrency=1, grace_seconds=0.0)
     working = asyncio.create_task(loop.run())
     await offload(jobs.defer, hold)
     await asyncio.wait_for(held.wait(), 60)
@@ -143,6 +144,27 @@ async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, 
     await until(partial(offload, Message.objects.filter(id=reply.id, status="done").exists))
     loop.stop()
     await working
+
+
+async def test_queued_replies_begin_before_a_job_is_handed_out(runner: Runner) -> None:
+    _, reply = await asked([{"text": "At once."}])
+    await until(partial(offload, Message.objects.filter(id=reply.id, status="done").exists))
+    assert await offload(ProcrastinateJob.objects.filter(task_name=ANSWER, status="todo").count) == 1
+
+
+async def test_a_job_looks_for_no_more_where_its_reply_runs_already(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    _, reply = await asked([{"hang": True}])
+    await until(lambda: reply.id in runner.runs)
+    monkeypatch.setattr("conversations.runner.claim_replies", lambda room: looks.append(room) or [])
+
+    await answer(reply_id=str(reply.id))
+    assert looks == []
+
+    await answer(reply_id=str(uuid.uuid4()))
+    assert len(looks) == 1
 
 
 def test_many_replies_wake_several_workers() -> None:

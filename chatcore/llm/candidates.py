@@ -13,7 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from chatcore.errors import ChatcoreError
-from chatcore.llm import breakers
+from chatcore.llm import breakers, parameters
 from chatcore.llm.contents import suited
 from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.providers import ProviderSettings
@@ -45,6 +45,7 @@ class Candidate:
     model: str
     upstream_name: str
     default_params: dict[str, Any]
+    max_output: int | None
     provider_id: uuid.UUID
     provider: str
     provider_version: datetime
@@ -59,9 +60,11 @@ class Candidate:
 
     def request(self, wished: ModelRequest) -> ModelRequest:
         """The request as it is asked here: the model by its name here, its parameters, nothing it does not take."""
-        params = {**self.default_params, **wished.params}
+        params = parameters.with_defaults(self.default_params, wished.params)
+        params, cut = parameters.limited(params, self.max_output)
         suitable = suited(wished, takes_images=self.takes_images)
-        return replace(suitable, model=self.upstream_name, params=params)
+        left_out = (*suitable.left_out, *cut)
+        return replace(suitable, model=self.upstream_name, params=params, left_out=left_out)
 
 
 def candidates(model_id: uuid.UUID) -> list[Candidate]:
@@ -198,6 +201,7 @@ def _candidate(deployment: Deployment) -> Candidate:
         model=model.name,
         upstream_name=deployment.upstream_name,
         default_params=model.default_params,
+        max_output=model.max_output,
         provider_id=provider.pk,
         provider=provider.name,
         provider_version=provider.updated_at,

@@ -114,7 +114,8 @@ class MessageResource(BaseModel):
     tool_calls: list[ToolCallResource] = Field(description="What the model wants to be called.")
     tool_call: str = Field(description="Of a tool's result: the id of its call.")
     dropped: list[str] = Field(
-        description="What was left out: parameters its provider does not know; `images`, which its model does not "
+        description="What was left out: parameters its provider does not know, or whose value it refused; "
+        "`answer_length`, where `max_tokens` was more than its model writes; `images`, which its model does not "
         "take; `documents`, where they were cut to what it can read."
     )
     finish_reason: str = Field(description="Why the model ended, in the provider's word.")

@@ -1,6 +1,7 @@
 """Writes to the registry of models."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -33,13 +34,16 @@ def make_default(model: Model) -> None:
 
 
 def fill_unknown(model: Model, known: KnownModel) -> None:
-    """Sizes and prices nobody has entered; what is there stays."""
-    facts = {
+    """Sizes and prices nobody has entered; what is there stays. Prices that are the list's get its tiers too."""
+    facts: dict[str, Any] = {
         "context_window": known.context_window,
         "max_output": known.max_output,
         "prices": known.prices,
     }
     news = {name: fact for name, fact in facts.items() if fact and getattr(model, name) is None}
+    listed = dict(known.prices or {})
+    if listed.pop("above", None) and model.prices == listed:
+        news["prices"] = known.prices
     if news:
         Model.objects.filter(pk=model.pk).update(**news)
 

@@ -49,6 +49,11 @@ def admit_early(candidate: Candidate) -> Admission | None:
 
 def estimated_tokens(request: ModelRequest) -> int:
     """What the request may cost, before it is made: four characters a token, and the length of an answer."""
-    read = sum(len(turn.text) for turn in request.turns) // CHARACTERS_PER_TOKEN + image_tokens(request.turns)
     limit = request.params.get("max_tokens")
-    return read + (limit if isinstance(limit, int) else USUAL_ANSWER)
+    return input_tokens(request) + (limit if isinstance(limit, int) else USUAL_ANSWER)
+
+
+def input_tokens(request: ModelRequest) -> int:
+    """About what the model will read."""
+    text = sum(len(turn.text) for turn in request.turns)
+    return text // CHARACTERS_PER_TOKEN + image_tokens(request.turns)

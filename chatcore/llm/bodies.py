@@ -56,8 +56,8 @@ class ModelChanges(Body):
     prices: dict[str, Any] | None = Field(
         ABSENT,
         description='For a million tokens: {"currency": "USD", "input": 1.25, "output": 10, "cached": 0.1, '
-        '"cache_write": 1.5}. '
-        "Null: unknown, which is not free.",
+        '"cache_write": 1.5, "above": [{"tokens": 200000, "input": 2.5, "output": 15}]}; `above` is for requests that '
+        "read more tokens than that. Null: unknown, which is not free.",
     )
     strategy: Strategy = Field(
         ABSENT,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from math import inf
 from statistics import median
 from typing import Any
 
@@ -13,9 +14,10 @@ from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from chatcore.errors import ChatcoreError
-from chatcore.llm import breakers
+from chatcore.llm import breakers, parameters
 from chatcore.llm.contents import suited
 from chatcore.llm.models import Deployment, Fallback, Model
+from chatcore.llm.prices import Price, price_of_deployment, read_prices
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import ModelRequest
@@ -25,7 +27,7 @@ from chatcore.security.fields import Unreadable
 from chatcore.together import Together
 
 EXPLORATION = 0.05  # of the requests measure what is not the fastest
-READ_SHARE = 3  # tokens read for each one written, where prices are compared
+LISTED_CURRENCY = "USD"  # what vendors' lists are in
 
 Strategy = Model.Strategy
 
@@ -45,6 +47,7 @@ class Candidate:
     model: str
     upstream_name: str
     default_params: dict[str, Any]
+    max_output: int | None
     provider_id: uuid.UUID
     provider: str
     provider_version: datetime
@@ -59,37 +62,44 @@ class Candidate:
 
     def request(self, wished: ModelRequest) -> ModelRequest:
         """The request as it is asked here: the model by its name here, its parameters, nothing it does not take."""
-        params = {**self.default_params, **wished.params}
+        params = parameters.with_defaults(self.default_params, wished.params)
+        params, cut = parameters.limited(params, self.max_output)
         suitable = suited(wished, takes_images=self.takes_images)
-        return replace(suitable, model=self.upstream_name, params=params)
+        left_out = (*suitable.left_out, *cut)
+        return replace(suitable, model=self.upstream_name, params=params, left_out=left_out)
 
 
-def candidates(model_id: uuid.UUID) -> list[Candidate]:
-    """The deployments to try, in order: the model's own, then those of each of its fallbacks."""
-    return _orders(model_id, 1)[0]
+def candidates(model_id: uuid.UUID, input_tokens: int = 0) -> list[Candidate]:
+    """The deployments to try, in order: the model's own, then those of each of its fallbacks.
+
+    `input_tokens` is about what they are to read: where prices are compared, some are higher for long requests.
+    """
+    return _orders(model_id, [input_tokens])[0]
 
 
-async def found(model_id: uuid.UUID) -> list[Candidate]:
+async def found(model_id: uuid.UUID, input_tokens: int = 0) -> list[Candidate]:
     """`candidates`, read once for all requests that ask for them at this moment."""
-    return await _together(partial(_for_each, model_id), None, model_id)
+    return await _together(partial(_for_each, model_id), input_tokens, model_id)
 
 
-def _for_each(model_id: uuid.UUID, asking: Sequence[None]) -> Sequence[list[Candidate] | ChatcoreError]:
-    return _orders(model_id, len(asking))
+def _for_each(model_id: uuid.UUID, asking: Sequence[int]) -> Sequence[list[Candidate] | ChatcoreError]:
+    return _orders(model_id, asking)
 
 
 @plans_kept()
-def _orders(model_id: uuid.UUID, requests: int) -> list[list[Candidate]]:
-    """An order for each of them, as if one had asked after the other."""
+def _orders(model_id: uuid.UUID, requests: Sequence[int]) -> list[list[Candidate]]:
+    """An order for each of them, by its input tokens, as if one had asked after the other."""
     order = [model_id, *(link.to_id for link in _links(model_id))]
     try:
         deployments = _deployments(model_id)
     except Unreadable:
         deployments = list(_usable(model_id).defer("provider__credential"))
     liking = _likings(deployments)
+    offers = _offers(deployments)
     ready = {each.pk: _candidate(each) for each in deployments}
     orders = []
-    for _ in range(requests):
+    for input_tokens in requests:
+        liking |= {pk: offer.liking(input_tokens) for pk, offer in offers.items()}
         ordered = _ordered(deployments, order, liking)
         orders.append([ready[each.pk] for each in ordered])
         if ordered and ordered[0].model.strategy == Strategy.LEAST_BUSY:
@@ -123,7 +133,7 @@ def _ordered(
     )
 
 
-_together: Together[None, list[Candidate]] = Together(offload)
+_together: Together[int, list[Candidate]] = Together(offload)
 
 Liking = tuple[bool, float]
 Rule = Callable[[Sequence[Deployment]], Mapping[uuid.UUID, Liking]]
@@ -157,26 +167,33 @@ def _slowness(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
     }
 
 
-def _price(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Liking]:
-    prices = {each.pk: blended_price(each.prices or each.model.prices) for each in deployments}
-    return {pk: (price is None, price or 0.0) for pk, price in prices.items()}
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a deployment of a model that wants the cheapest costs. `currency` is the one they are compared in."""
+
+    price: Price | None
+    currency: str
+
+    def liking(self, input_tokens: int) -> Liking:
+        """Nobody knows whether a price in another currency is lower: it comes after those that can be compared."""
+        if self.price is None:
+            return True, inf
+        return self.price.currency != self.currency, float(self.price.blended(input_tokens))
+
+
+def _offers(deployments: Sequence[Deployment]) -> dict[uuid.UUID, Offer]:
+    concerned = [each for each in deployments if each.model.strategy == Strategy.CHEAPEST]
+    offers = {}
+    for each in concerned:
+        of_model = read_prices(each.model.prices)
+        offers[each.pk] = Offer(price_of_deployment(each), of_model.currency if of_model else LISTED_CURRENCY)
+    return offers
 
 
 RULES: Mapping[str, Rule] = {
     Strategy.LEAST_BUSY: _busyness,
     Strategy.LOWEST_LATENCY: _slowness,
-    Strategy.CHEAPEST: _price,
 }
-
-
-def blended_price(prices: Any) -> float | None:
-    """Of a million tokens, three read for each one written; None where either is unknown."""
-    if not isinstance(prices, dict):
-        return None
-    read, written = prices.get("input"), prices.get("output")
-    if not isinstance(read, int | float) or not isinstance(written, int | float):
-        return None
-    return (READ_SHARE * read + written) / (READ_SHARE + 1)
 
 
 def health_of(deployment: Deployment) -> DeploymentHealth | None:
@@ -198,6 +215,7 @@ def _candidate(deployment: Deployment) -> Candidate:
         model=model.name,
         upstream_name=deployment.upstream_name,
         default_params=model.default_params,
+        max_output=model.max_output,
         provider_id=provider.pk,
         provider=provider.name,
         provider_version=provider.updated_at,

@@ -237,14 +237,23 @@ def read_usage(chunk: dict[str, Any]) -> Usage | None:
     # DeepSeek's name of it, and Moonshot's place for it.
     others = usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")
     cached = next((n for n in map(_count, (prompt.get("cached_tokens"), *others)) if n is not None), None)
+    reasoning = _count(completion.get("reasoning_tokens"))
     counts = Usage(
         input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
+        output_tokens=_written(usage, reasoning),
         cached_tokens=cached,
-        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        reasoning_tokens=reasoning,
         cache_write_tokens=_count(prompt.get("cache_write_tokens")),
     )
     return None if counts.input_tokens is None and counts.output_tokens is None else counts
+
+
+def _written(usage: dict[str, Any], reasoning: int | None) -> int | None:
+    """With the reasoning. xAI counts it beside the completion, as its total shows; others within it."""
+    written, read = _count(usage.get("completion_tokens")), _count(usage.get("prompt_tokens"))
+    if written is None or read is None or not reasoning:
+        return written
+    return written + reasoning if usage.get("total_tokens") == read + written + reasoning else written
 
 
 def _count(value: Any) -> int | None:

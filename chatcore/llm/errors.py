@@ -53,6 +53,7 @@ class ProviderError(Exception):
     `code` is one of WORDS. `words` is for the person who asked, `detail` for staff and logs: what the
     provider said, without credentials. `retryable`: the same request may well succeed later or elsewhere.
     `retry_after` is in seconds. `started`: part of the answer had been handed on before this was raised.
+    `parameter`: the one whose value was refused, where that is known.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ProviderError(Exception):
         self.retry_after = retry_after
         self.upstream_status = upstream_status
         self.started = False
+        self.parameter = ""
         super().__init__(f"{self.code}: {self.detail}" if detail else self.code)
 
     @property
@@ -79,6 +81,8 @@ class ProviderError(Exception):
                 "This model's providers failed a moment ago. "
                 f"They are tried again in {ceil(self.retry_after)} seconds; until then, choose another model."
             )
+        if self.code == "bad_request" and self.parameter:
+            return f"The provider refused the value of {self.parameter}. Change it, or choose another model."
         return WORDS[self.code]
 
     def without(self, secret: str) -> "ProviderError":
@@ -92,5 +96,5 @@ class ProviderError(Exception):
             retry_after=self.retry_after,
             upstream_status=self.upstream_status,
         )
-        cleaned.started = self.started
+        cleaned.started, cleaned.parameter = self.started, self.parameter
         return cleaned

@@ -6,6 +6,7 @@ The map is a file of 3 MB and is read for each question (30 ms): staff ask rarel
 import functools
 import importlib.util
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,8 @@ PRICES = {
     "cached": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost",
 }
+# The name of a price, with how it ends where a request reads more tokens than that.
+TIER = re.compile(r"input_cost_per_token(_above_(\d+)k_tokens)")
 
 
 def described(settings: ProviderSettings, models: Iterable[KnownModel]) -> list[KnownModel]:
@@ -115,11 +118,20 @@ def _size(value: Any) -> int | None:
 
 
 def _prices(entry: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Per million tokens; None unless both directions have one. Two zeros are the map's way to say nothing."""
-    found = {
-        name: float(f"{entry[field] * 1_000_000:.6g}")
-        for name, field in PRICES.items()
-        if isinstance(entry.get(field), int | float) and entry[field] >= 0
+    """As `Model.prices` has them. None unless both directions have one; two zeros are the map's way to say nothing."""
+    found = _amounts(entry)
+    if not {"input", "output"} <= found.keys() or found["input"] + found["output"] == 0:
+        return None
+    tiers = [tier for field in entry if (tier := TIER.fullmatch(field))]
+    above = [{"tokens": int(tier[2]) * 1000, **_amounts(entry, tier[1])} for tier in tiers]
+    return {"currency": "USD", **found, **({"above": above} if above else {})}
+
+
+def _amounts(entry: Mapping[str, Any], tier: str = "") -> dict[str, float]:
+    """Per million tokens."""
+    costs = {name: entry.get(f"{field}{tier}") for name, field in PRICES.items()}
+    return {
+        name: float(f"{cost * 1_000_000:.6g}")
+        for name, cost in costs.items()
+        if isinstance(cost, int | float) and cost >= 0
     }
-    priced = {"input", "output"} <= found.keys() and found["input"] + found["output"] > 0
-    return {"currency": "USD", **found} if priced else None

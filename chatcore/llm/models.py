@@ -8,9 +8,14 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from chatcore.accounts.models import Membership, Workspace
+from chatcore.errors import Invalid
 from chatcore.ids import uuid7
-from chatcore.llm import traffic  # noqa: F401 (further tables)
+from chatcore.llm import (
+    parameters,
+    traffic,  # noqa: F401 (further tables)
+)
 from chatcore.llm.kinds import kinds
+from chatcore.llm.prices import problem_with, read_prices
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
 from chatcore.security.fields import EncryptedTextField
@@ -28,6 +33,15 @@ def _workspace() -> "models.ForeignKey[Workspace | None, Workspace | None]":
         related_name="+",
         help_text="Whose it is; empty is everybody's.",
     )
+
+
+def _checked_prices(prices: Any) -> Any:
+    """None where there are none. Raises ValidationError: what cannot be read would be a price that nobody knows."""
+    if prices is None or prices == {}:
+        return None
+    if problem := problem_with(prices):
+        raise ValidationError({"prices": problem})
+    return prices
 
 
 class Provider(models.Model):
@@ -152,8 +166,14 @@ class Model(models.Model):
         return self.label
 
     def clean(self) -> None:
+        self.prices = _checked_prices(self.prices)
         if not isinstance(self.default_params, dict):
             raise ValidationError({"default_params": "Parameters are an object: {…}."})
+        try:
+            parameters.check(self.default_params, "")
+        except Invalid as error:
+            wrong = [f"{each.pointer[1:]} {each.detail}." for each in error.errors]
+            raise ValidationError({"default_params": wrong}) from None
 
     @property
     def supports(self) -> dict[str, bool]:
@@ -233,3 +253,7 @@ class Deployment(models.Model):
         owner: Any = self.provider.workspace_id
         if owner is not None and owner != self.model.workspace_id:
             raise ValidationError({"provider": "This provider belongs to another workspace than the model."})
+        self.prices = _checked_prices(self.prices)
+        own, models = read_prices(self.prices), read_prices(self.model.prices)
+        if own and models and own.currency != models.currency:
+            raise ValidationError({"prices": f"The currency must be the model's: {models.currency}."})

@@ -14,8 +14,9 @@ from django.conf import settings as django_settings
 from chatcore.llm import failures, http_body
 from chatcore.llm.chat_chunks import AnswerReader, joined
 from chatcore.llm.errors import ProviderError
-from chatcore.llm.native_dialect import MOST_LESSONS, Dialect
+from chatcore.llm.native_dialect import Dialect
 from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.refusals import MOST_LESSONS
 from chatcore.llm.sse import LineReader, payloads
 from chatcore.llm.types import ModelEvent, ModelRequest
 
@@ -105,16 +106,18 @@ class NativeProvider:
 
     async def _answer(self, request: ModelRequest) -> tuple[aiohttp.ClientResponse, tuple[str, ...]]:
         """The 200 answer, and the parameters it was asked without."""
-        for _ in range(MOST_LESSONS):
-            body = self._dialect.body(request)
+        spared: list[str] = []
+        while True:
+            body = self._dialect.body(request, spared)
             response = await self._post(self._chat_url(request.model), body)
             if response.status == 200:
                 return response, self._dialect.dropped(request, body)
             async with response:
                 error, said = await _refusal(response)
-            if not self._dialect.learns(body, error, said):
-                break
-        raise error
+            name = self._dialect.spared(body, error, said)
+            if not name or len(spared) == MOST_LESSONS:
+                raise error
+            spared.append(name)
 
     async def _post(self, url: str, body: dict[str, Any]) -> aiohttp.ClientResponse:
         """The answer, whatever its status.

@@ -134,6 +134,7 @@ PARAMETERS: Mapping[str, Parameter] = {
 }
 KNOWN = frozenset(PARAMETERS)
 OTHER_NAMES = {"max_completion_tokens": "max_tokens"}
+ANSWER_LENGTH = "answer_length"  # what is left out of a wish for more than the model can write
 
 
 def known(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,6 +144,27 @@ def known(params: Mapping[str, Any]) -> dict[str, Any]:
         if params.get(other) is not None:
             chosen.setdefault(name, params[other])
     return chosen
+
+
+def with_defaults(defaults: Mapping[str, Any], wished: Mapping[str, Any]) -> dict[str, Any]:
+    """`wished` over `defaults`; under whichever name a wish came, it is the one that counts."""
+    return _by_own_names(defaults) | _by_own_names(wished)
+
+
+def limited(params: dict[str, Any], max_output: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The parameters for a model that writes no more than that (None: unknown), and the name of what is left out."""
+    wished = params.get("max_tokens")
+    if max_output is None or not isinstance(wished, int) or wished <= max_output:
+        return params, ()
+    return params | {"max_tokens": max_output}, (ANSWER_LENGTH,)
+
+
+def _by_own_names(params: Mapping[str, Any]) -> dict[str, Any]:
+    named = {name: value for name, value in params.items() if name not in OTHER_NAMES}
+    for other, name in OTHER_NAMES.items():
+        if other in params and named.get(name) is None:
+            named[name] = params[other]
+    return named
 
 
 def unknown(params: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, candidates, instances, latencies, line
-from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens
+from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens, input_tokens
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import told
@@ -105,6 +105,7 @@ class Route:
         self._on_wait = on_wait or _ignore
         self._on_restart = on_restart
         self._tokens = estimated_tokens(request)
+        self._input_tokens = input_tokens(request)
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
         self._seconds_left = configured_timeouts().total
@@ -116,7 +117,7 @@ class Route:
             full: list[Candidate] = []
             shut: list[Candidate] = []
             read_at = time.monotonic()
-            for candidate in await candidates.found(self._model_id):
+            for candidate in await candidates.found(self._model_id, self._input_tokens):
                 if candidate.deployment_id in self._tried:
                     continue
                 entered = await self._enter(candidate, is_fresh=time.monotonic() - read_at < FRESH_SECONDS)

@@ -63,7 +63,7 @@ class ModelRequest:
     """`model` is the name the provider knows; `params` are those of `parameters.KNOWN`, others are dropped.
 
     `user` is an opaque name of the asking person, for the provider's abuse detection; empty sends none. `left_out`
-    names what of the conversation the model is not given: `images`, `documents`.
+    names what the model is not given: `images`, `documents`, the `answer_length` beyond what it can write.
     """
 
     model: str
@@ -113,7 +113,8 @@ class Usage:
 class Finished:
     """Always the last event, once; without it the answer was cut off.
 
-    `dropped` names what the request had and the model was not sent: parameters its provider does not know, images.
+    `dropped` names what the request had and the model was not sent: parameters its provider does not know or whose
+    value it refuses, images.
     """
 
     reason: FinishReason = "stop"

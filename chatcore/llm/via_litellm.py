@@ -1,7 +1,8 @@
 """Every vendor LiteLLM speaks to: Anthropic, Gemini, Vertex, Bedrock, Cohere and many more."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from django.conf import settings as django_settings
@@ -11,6 +12,7 @@ from chatcore.llm.chat_chunks import FINISH_REASONS
 from chatcore.llm.chat_messages import chat_message
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.providers import ProviderSettings, address_problem
+from chatcore.llm.refusals import MOST_LESSONS, Lessons
 from chatcore.llm.types import (
     Finished,
     ModelEvent,
@@ -40,24 +42,54 @@ class LitellmProvider:
         self._settings = settings
         self._vendor = str(settings.options.get("vendor", ""))
         self._access = _access(settings)
+        self._lessons = Lessons()
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        spared: list[str] = []
+        while True:
+            has_begun = False
+            try:
+                async with aclosing(self._asked(request, spared)) as events:
+                    async for event in events:
+                        has_begun = True
+                        yield event
+                return
+            except ProviderError as error:
+                name = "" if has_begun else self._spared(request, spared, error)
+                if not name or len(spared) == MOST_LESSONS:
+                    raise self._without_secrets(error) from None
+                spared.append(name)
+
+    async def _asked(
+        self, request: ModelRequest, spared: Collection[str]
+    ) -> AsyncGenerator[ModelEvent, None]:
+        """The answer to the request without the `spared` parameters."""
+        params = self._params(request, spared)
         dropped = parameters.unknown(request.params)
-        try:
-            async with litellm_process.shared().asked(do="stream", **self._question(request)) as answers:
-                while True:
-                    kind, value = await answers.get()
-                    if kind == "text":
-                        yield TextDelta(value)
-                    elif kind == "dropped":
-                        dropped += value
-                    elif kind == "finish":
-                        yield Finished(FINISH_REASONS.get(value, "stop"), tuple(dropped))
-                        return
-                    else:
-                        yield _event(kind, value)
-        except ProviderError as error:
-            raise self._without_secrets(error) from None
+        dropped += sorted(parameters.known(request.params).keys() - params.keys())
+        question = self._question(request, params)
+        async with litellm_process.shared().asked(do="stream", **question) as answers:
+            while True:
+                kind, value = await answers.get()
+                if kind == "text":
+                    yield TextDelta(value)
+                elif kind == "dropped":
+                    dropped += value
+                elif kind == "finish":
+                    yield Finished(FINISH_REASONS.get(value, "stop"), tuple(dropped))
+                    return
+                else:
+                    yield _event(kind, value)
+
+    def _params(self, request: ModelRequest, spared: Collection[str]) -> dict[str, Any]:
+        params = parameters.known(request.params) | ({"user": request.user} if request.user else {})
+        left_out = {*self._lessons.unknown(request.model), *spared}
+        return {name: value for name, value in params.items() if name not in left_out}
+
+    def _spared(self, request: ModelRequest, spared: Collection[str], error: ProviderError) -> str:
+        """The parameter to do without in this request, or "". Not known to the model: in all that follow."""
+        sent = self._params(request, spared).keys() - {"tools"}
+        return self._lessons.spared(request.model, sent, error, error.detail)
 
     async def models(self) -> list[str]:
         listed = self._settings.options.get("models")
@@ -78,11 +110,11 @@ class LitellmProvider:
     async def close(self) -> None:
         """The process is shared by all providers of its kind and outlives each of them."""
 
-    def _question(self, request: ModelRequest) -> dict[str, Any]:
+    def _question(self, request: ModelRequest, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "model": _full_name(self._vendor, request.model),
             "messages": _messages(request, marked=self._marks_cache(request)),
-            "params": parameters.known(request.params) | ({"user": request.user} if request.user else {}),
+            "params": params,
             "access": self._access,
             "connect_seconds": django_settings.MODEL_CONNECT_TIMEOUT,
         }

@@ -52,7 +52,9 @@ class UsageResource(BaseModel):
     estimated: bool = Field(description="The provider did not count these tokens; they are an estimate.")
     cost: str | None
     currency: str | None
-    prices: dict[str, str] | None = Field(description="Per million tokens, as they were then.")
+    prices: dict[str, Any] | None = Field(
+        description="Per million tokens, as they were then; `above`: for requests that read more `tokens`."
+    )
     first_token_ms: int | None
     total_ms: int | None
     outcome: Literal["done", "stopped", "failed"]

@@ -18,13 +18,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from chatcore.llm.models import Model
+from chatcore.llm.prices import Price
 from chatcore.llm.types import Usage as Counts
 from chatcore.rows import execute, insert
 from chatcore.usage import periods
 from chatcore.usage.counters import Amounts, Counter, add, charge, ensure
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
 from chatcore.usage.models import Budget, Reservation, Spending, Usage
-from chatcore.usage.prices import Price, price_of_model
+from chatcore.usage.prices import price_of_model
 
 EXPECTED_OUTPUT = 500  # tokens of a reply nobody knows yet
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatcore import rows
-from chatcore.usage.prices import Price, price_of
+from chatcore.llm.prices import Price, price_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ _LOOK = """
 select (select id from accounts_user where id = asked."user"),
     (select id from accounts_integration where id = asked.integration),
     (select id from llm_model where id = asked.model),
-    d.id, coalesce(d.prices, m.prices), p.kind, p.base_url, p.options, d.upstream_name,
+    d.id, coalesce(nullif(d.prices, '{}'), m.prices), p.kind, p.base_url, p.options, d.upstream_name,
     exists(select from usage_budget where workspace_id = asked.workspace and enabled),
     exists(select from usage_reservation where message = asked.message)
 from json_to_recordset(%(asked)s::json) as asked(

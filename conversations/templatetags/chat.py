@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm.contents import IMAGES
+from chatcore.llm.parameters import ANSWER_LENGTH
 from conversations.models import Message
 from conversations.rendering import render
 from conversations.turns import DOCUMENTS
@@ -124,8 +125,10 @@ def token_details(message: Message) -> str:
 @register.filter
 def left_out(message: Message) -> list[str]:
     """What the model was not given, in sentences."""
-    names = [name for name in message.dropped if name not in (IMAGES, DOCUMENTS)]
-    words = [_("Not known to this model: %(names)s") % {"names": ", ".join(names)}] if names else []
+    names = [name for name in message.dropped if name not in (IMAGES, DOCUMENTS, ANSWER_LENGTH)]
+    words = [_("Not taken by this model: %(names)s") % {"names": ", ".join(names)}] if names else []
+    if ANSWER_LENGTH in message.dropped:
+        words.append(_("At most as long as this model can write, which is less than was asked for"))
     if IMAGES in message.dropped:
         words.append(_("Made without some images: this model was not shown them"))
     if DOCUMENTS in message.dropped:

@@ -145,3 +145,29 @@ async def test_a_vendor_that_hangs_is_left_when_the_time_is_up(
     hurried = replace(PATIENT, first=1.0) if model == "hang" else replace(PATIENT, between=0.5)
     error = await failure(upstream, vendor, model, hurried)
     assert (error.code, error.retryable) == ("timeout", True)
+
+
+async def test_a_value_that_a_vendor_refuses_is_left_out_once(upstream: Upstream) -> None:
+    said = {
+        "type": "error",
+        "error": {"type": "invalid_request_error", "message": "temperature: range: 0..1"},
+    }
+    upstream.plan("claude-strict", refused_values=(("temperature", 1.9, said),))
+    provider = ANTHROPIC.provider(upstream)
+    for temperature, dropped in ((1.9, ("temperature",)), (0.5, ())):
+        events = await events_of(
+            provider.stream(request("claude-strict", params={"temperature": temperature}))
+        )
+        assert events[-1] == Finished("stop", dropped)
+    assert [each.body.get("temperature") for each in upstream.requests] == [1.9, None, 0.5]
+
+
+async def test_what_a_vendors_model_knows_no_more_is_not_sent_again(upstream: Upstream) -> None:
+    message = "`temperature` is deprecated for this model."
+    said = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    upstream.plan("claude-modern", refused_values=(("temperature", 0.5, said),))
+    provider = ANTHROPIC.provider(upstream)
+    for _ in range(2):
+        events = await events_of(provider.stream(request("claude-modern", params={"temperature": 0.5})))
+        assert events[-1] == Finished("stop", ("temperature",))
+    assert [each.body.get("temperature") for each in upstream.requests] == [0.5, None, None]

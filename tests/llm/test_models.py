@@ -95,6 +95,69 @@ def test_a_provider_says_what_is_wrong_with_it(fields: dict[str, Any], wrong: st
     assert list(caught.value.message_dict) == [wrong]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"prices": {"input": 1.25}}, "output is missing"),
+        ({"prices": {"cached": 1}}, "input and output is missing"),
+        ({"prices": [1]}, "Prices are an object"),
+        ({"prices": {"input": "free", "output": 1}}, "input must be a number"),
+        ({"prices": {"input": True, "output": 1}}, "input must be a number"),
+        ({"prices": {"input": 1, "output": -1}}, "output must be a number"),
+        ({"prices": {"input": 1, "output": 1, "currency": "dollars"}}, "three letters"),
+        ({"prices": {"input": 1, "output": 1, "chached": 1}}, "Not a price: chached"),
+        ({"prices": {"input": 1, "output": 1, "above": [{"input": 2}]}}, "needs its own tokens"),
+        (
+            {"prices": {"input": 1, "output": 1, "above": [{"tokens": 5, "in": 2}]}},
+            "Not a price in above: in",
+        ),
+        ({"default_params": {"temperature": "hot"}}, "temperature "),
+        ({"default_params": {"stop": [1]}}, "stop/0 "),
+        ({"default_params": [1]}, "Parameters are an object"),
+    ],
+)
+def test_a_model_says_what_is_wrong_with_its_prices_and_parameters(
+    fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Model(name="x", label="X", **fields).full_clean()
+    ((name, said),) = caught.value.message_dict.items()
+    assert name in fields
+    assert words in " ".join(said)
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        None,
+        {"input": "1.25", "output": 10, "cached": None},
+        {"currency": "eur", "input": 1, "output": 2, "above": [{"tokens": 200_000, "input": 2}]},
+    ],
+)
+def test_prices_that_can_be_read_are_kept_as_they_were_written(prices: Any) -> None:
+    model = Model(name="x", label="X", prices=prices, default_params={"temperature": 1, "of_its_own": 2})
+    model.full_clean()
+    assert model.prices == prices
+
+
+def test_no_prices_at_all_are_none() -> None:
+    model = Model(name="x", label="X", prices={})
+    model.full_clean()
+    assert model.prices is None
+
+
+def test_a_deployments_prices_are_in_its_models_currency() -> None:
+    model = make_model(prices={"currency": "EUR", "input": 1, "output": 2})
+    fields: dict[str, Any] = {"model": model, "provider": make_provider(), "upstream_name": "x"}
+    Deployment(**fields, prices={"currency": "EUR", "input": 3, "output": 4}).full_clean()
+    for wrong, words in (
+        ({"input": 3, "output": 4}, "must be the model's: EUR"),
+        ({"input": 3}, "output is missing"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            Deployment(**fields, prices=wrong).full_clean()
+
+
 def test_a_deployment_stays_within_its_workspace(workspace: Workspace) -> None:
     ours = make_provider(workspace=workspace)
     Deployment(model=make_model(workspace=workspace), provider=ours, upstream_name="x").full_clean()

@@ -176,3 +176,41 @@ async def test_tools_are_never_left_out(upstream: Upstream, opened: Open) -> Non
     with pytest.raises(ProviderError, match="bad_request"):
         await events_of(opened().stream(request("old", params={"tools": [tool]})))
     assert len(upstream.requests) == 1
+
+
+TOO_WARM = {
+    "error": {"message": "Invalid 'temperature': decimal above maximum value.", "param": "temperature"}
+}
+TOO_LONG = {"error": {"message": "max_tokens is too large: 100000. At most 16384.", "param": "max_tokens"}}
+NO_SCHEMA = {"error": {"message": "Invalid schema for response_format 'x'.", "param": "response_format"}}
+
+
+async def test_one_persons_refused_value_is_left_out_once_and_nobody_else_loses_the_parameter(
+    upstream: Upstream, opened: Open
+) -> None:
+    refusals = (("temperature", 1.9, TOO_WARM), ("max_tokens", 100_000, TOO_LONG))
+    upstream.plan("strict", refused_values=refusals)
+    provider = opened()
+    events = await events_of(
+        provider.stream(request("strict", params={"temperature": 1.9, "max_tokens": 100_000}))
+    )
+    assert text_of(events) == "Hello from the upstream"
+    assert events[-1] == Finished("stop", ("max_tokens", "temperature"))
+    events = await events_of(provider.stream(request("strict", params={"temperature": 1, "max_tokens": 50})))
+    assert events[-1] == Finished("stop")
+    body = upstream.requests[-1].body
+    assert (body["temperature"], body["max_tokens"], len(upstream.requests)) == (1, 50, 4)
+
+
+async def test_a_schema_that_cannot_be_is_told_and_the_next_one_is_sent(
+    upstream: Upstream, opened: Open
+) -> None:
+    wrong, right = ({"type": "json_schema", "json_schema": {"name": name}} for name in ("wrong", "right"))
+    upstream.plan("strict", refused_values=(("response_format", wrong, NO_SCHEMA),))
+    provider = opened()
+    with pytest.raises(ProviderError, match="bad_request") as caught:
+        await events_of(provider.stream(request("strict", params={"response_format": wrong})))
+    assert caught.value.words.startswith("The provider refused the value of response_format.")
+    assert len(upstream.requests) == 1
+    await events_of(provider.stream(request("strict", params={"response_format": right})))
+    assert upstream.requests[-1].body["response_format"] == right

@@ -70,6 +70,23 @@ class TestRefresh:
         new = Model.objects.get(name="gpt-4o")
         assert (new.context_window, new.supports_vision, new.supports_tools) == (128_000, True, True)
 
+    def test_prices_of_the_list_get_what_it_says_of_long_prompts(self) -> None:
+        provider = make_provider("litellm", options={"vendor": "gemini"})
+        flat = {"currency": "USD", "input": 1.25, "output": 10.0, "cached": 0.125}
+        listed, entered = (
+            make_model(name, prices=prices) for name, prices in (("l", flat), ("e", {**flat, "output": 9}))
+        )
+        make_deployment(listed, provider, upstream_name="gemini-2.5-pro")
+        follow_list(provider, ["gemini-2.5-pro"])
+        listed.refresh_from_db()
+        assert listed.prices == flat | {
+            "above": [{"tokens": 200_000, "input": 2.5, "output": 15.0, "cached": 0.25}]
+        }
+        provider.deployments.update(model=entered)
+        follow_list(provider, ["gemini-2.5-pro"])
+        entered.refresh_from_db()
+        assert entered.prices == {**flat, "output": 9}
+
     def test_a_provider_that_does_not_answer_changes_nothing(self, upstream: Upstream) -> None:
         upstream.plan("/v1/models", refusal(500))
         provider = make_provider("openai", base_url=f"{upstream.url}/v1")

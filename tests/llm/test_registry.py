@@ -124,6 +124,8 @@ def test_a_key_that_cannot_be_decrypted_breaks_no_list(http: Client, settings: A
             "/prices/input/deep/0/deeper",
         ),
         ("models/", {"name": "x", "context_window": 0}, "/context_window"),
+        ("models/", {"name": "x", "prices": {"input": 1.25}}, "/prices"),
+        ("models/", {"name": "x", "default_params": {"temperature": "hot"}}, "/default_params"),
     ],
 )
 def test_what_cannot_be_is_named_and_nothing_is_stored(

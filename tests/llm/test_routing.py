@@ -85,6 +85,22 @@ async def test_the_deployments_name_and_the_models_parameters_are_filled_in(upst
     assert heard.headers["Authorization"] == "Bearer sk-stored"
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+async def test_a_wish_for_more_than_the_model_writes_is_cut_to_it_and_said(
+    upstream: Upstream, name: str
+) -> None:
+    def made() -> Model:
+        provider = make_provider("openai", base_url=f"{upstream.url}/v1")
+        return make_deployment(make_model(max_output=900, default_params={"max_tokens": 500}), provider).model
+
+    model = await offload(made)
+    for wished, sent, dropped in ((901, 900, ("answer_length",)), (900, 900, ()), (7, 7, ())):
+        events, _ = await ask(model.pk, dataclasses.replace(REQUEST, params={name: wished}))
+        assert (upstream.requests[-1].body["max_tokens"], events[-1]) == (sent, Finished("stop", dropped))
+    await ask(model.pk)
+    assert upstream.requests[-1].body["max_tokens"] == 500
+
+
 @pytest.mark.parametrize("code", ["unavailable", "rate_limited", "auth", "bad_request", "content_filter"])
 async def test_a_failure_before_the_first_word_is_silent(code: str) -> None:
     model = await offload(lambda: model_of(failing(code), saying("second")))

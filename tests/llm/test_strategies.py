@@ -29,9 +29,19 @@ def _steady(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "EXPLORATION", 0.0)
 
 
-def model_of(strategy: str, *names: str, **fields: Any) -> tuple[Model, dict[str, Deployment]]:
+def model_of(
+    strategy: str, *names: str, kind: str = "demo", **fields: Any
+) -> tuple[Model, dict[str, Deployment]]:
     model = make_model(strategy=strategy, **fields)
-    return model, {name: make_deployment(model, make_provider(name=name)) for name in names}
+    return model, {name: make_deployment(model, make_provider(kind, name=name)) for name in names}
+
+
+def priced(costs: dict[str, Any], **fields: Any) -> Model:
+    """A model that wants the cheapest of deployments that cost this."""
+    model, deployments = model_of("cheapest", *costs, kind="scripted", **fields)
+    for name, price in costs.items():
+        Deployment.objects.filter(pk=deployments[name].pk).update(prices=price)
+    return model
 
 
 def firsts(model: Model, requests: int = 40) -> Counter[str]:
@@ -39,8 +49,8 @@ def firsts(model: Model, requests: int = 40) -> Counter[str]:
     return Counter(candidates.candidates(model.pk)[0].provider for _ in range(requests))
 
 
-def order(model: Model) -> list[str]:
-    return [each.provider for each in candidates.candidates(model.pk)]
+def order(model: Model, input_tokens: int = 0) -> list[str]:
+    return [each.provider for each in candidates.candidates(model.pk, input_tokens)]
 
 
 def test_the_least_busy_comes_first() -> None:
@@ -100,16 +110,53 @@ def test_now_and_then_the_slower_one_is_measured_again(monkeypatch: pytest.Monke
 
 
 def test_the_cheapest_comes_first_and_an_unknown_price_last() -> None:
-    model, deployments = model_of("cheapest", "A", "B", "C", "D")
     prices = {
         "A": {"currency": "USD", "input": 1, "output": 100},
         "B": {"currency": "USD", "input": 10, "output": 10},
         "C": {"currency": "USD", "input": 1},
         "D": {"currency": "USD", "input": 0, "output": 0},
     }
-    for name, price in prices.items():
-        Deployment.objects.filter(pk=deployments[name].pk).update(prices=price)
-    assert order(model) == ["D", "B", "A", "C"]
+    assert order(priced(prices)) == ["D", "B", "A", "C"]
+
+
+def test_which_is_the_cheapest_depends_on_how_much_is_to_be_read() -> None:
+    above = [{"tokens": 1_000, "input": 9, "output": 9}]
+    model = priced({"A": {"input": 1, "output": 1, "above": above}, "B": {"input": 2, "output": 2}})
+    assert order(model, 1_000) == ["A", "B"]
+    assert order(model, 1_001) == ["B", "A"]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_those_who_ask_at_once_are_each_sent_where_theirs_is_cheapest() -> None:
+    above = [{"tokens": 1_000, "input": 9, "output": 9}]
+    prices = {"A": {"input": 1, "output": 1, "above": above}, "B": {"input": 2, "output": 2}}
+    model = await offload(priced, prices)
+    found = await asyncio.gather(*(candidates.found(model.pk, size) for size in (5_000, 10, 5_000)))
+    assert [each[0].provider for each in found] == ["B", "A", "B"]
+
+
+def test_prices_written_as_text_are_compared_as_they_are_charged() -> None:
+    assert order(priced({"A": {"input": "3", "output": "3"}, "B": {"input": "2", "output": "2"}})) == [
+        "B",
+        "A",
+    ]
+
+
+def test_a_price_in_another_currency_comes_after_those_that_can_be_compared() -> None:
+    costs = {
+        "yen": {"currency": "JPY", "input": 1, "output": 1},
+        "dear": {"currency": "EUR", "input": 9, "output": 9},
+        "unknown": {"input": 1},
+    }
+    own = {"currency": "EUR", "input": 1, "output": 1}
+    assert order(priced(costs, prices=own)) == ["dear", "yen", "unknown"]
+
+
+def test_the_vendors_list_counts_where_nobody_entered_a_price() -> None:
+    model = make_model(strategy="cheapest")
+    for name, upstream_name in (("large", "gpt-4.1"), ("small", "gpt-4.1-nano")):
+        make_deployment(model, make_provider("openai", name=name), upstream_name=upstream_name)
+    assert order(model) == ["small", "large"]
 
 
 def test_without_a_price_of_its_own_the_models_counts() -> None:

@@ -26,7 +26,8 @@ class Plan:
     the whole body by bytes. `pause` is seconds before each piece; `hang_after`, `cut_after` and `error_after` are
     numbers of pieces, "at end" is after all of them, "inside" in the middle of the last one. `write_size` splits
     the stream into writes of that many bytes, `drip` seconds apart. `whole` answers in one piece although a
-    stream was asked for; `refused_fields` are names in the body that it refuses with 400. As a list of models,
+    stream was asked for; `refused_fields` are names in the body that it refuses with 400;
+    `refused_values` are (name, value, body of the 400), for one in the body that has this value. As a list of models,
     `pieces` are their names and `facts` what is said of each besides.
     """
 
@@ -58,6 +59,7 @@ class Plan:
     line_end: bytes = b"\n"
     whole: bool = False
     refused_fields: tuple[str, ...] = ()
+    refused_values: tuple[tuple[str, Any, Any], ...] = ()
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 

@@ -67,6 +67,9 @@ async def _asked(request: web.Request) -> web.StreamResponse:
     refused = [name for name in plan.refused_fields if name in body]
     if refused:
         plan = Plan(status=400, said=f"Unrecognized request argument supplied: {refused[0]}")
+    for name, value, said in plan.refused_values:
+        if name in body and body[name] == value:
+            return web.json_response(said, status=400)
     try:
         return await _answer(request, plan, protocol, body)
     except (asyncio.CancelledError, ConnectionResetError):

@@ -11,14 +11,14 @@ from chatcore.llm.types import Usage as Counts
 from chatcore.usage import spending
 from chatcore.usage.actions import change_budget
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
-from chatcore.usage.models import Budget, Reservation, Spending
+from chatcore.usage.models import Budget, Reservation, Spending, Usage
 from chatcore.usage.tasks import recount_current, sweep_reservations
 from conversations import actions
 from conversations.claims import claim_replies
 from conversations.finishing import Outcome
 from conversations.models import Conversation, Message
 from tests.factories import make_key_principal, make_model, make_principal
-from tests.usage.factories import make_budget, make_priced, make_usage
+from tests.usage.factories import PRICES, make_budget, make_priced, make_usage
 from tests.usage.spending import ask, finish, start, state
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +41,26 @@ def test_requests_are_counted_until_the_limit(owner: Principal) -> None:
     assert state(budget) == (0, 2)
     assert refused.value.detail.startswith("The workspace's budget of 2 requests a month has not enough left")
     assert Message.objects.filter(author="assistant").count() == 2
+
+
+def test_a_long_prompt_is_set_aside_and_charged_at_its_price(owner: Principal) -> None:
+    model = make_priced()
+    model.prices = {**PRICES, "above": [{"tokens": 100, "input": 20, "output": 100}]}
+    model.save()
+    conversation = start(owner, model)
+    money = make_budget(owner, 1, "money")
+    ask(owner, conversation)
+    assert state(money) == (0, Decimal("0.05208")), (
+        "104 to read, and 500 that may be written, both at ten times"
+    )
+
+    (claim,) = claim_replies(1)
+    finish(claim, Counts(1_000, 100), model)
+
+    assert state(money) == (Decimal("0.03"), 0)
+    row = Usage.objects.get()
+    assert row.prices is not None
+    assert row.prices["above"] == [{"tokens": 100, "input": "20", "output": "100", "cached": "0.5"}]
 
 
 def test_what_was_set_aside_becomes_what_it_truly_cost(owner: Principal) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from chatcore.llm.models import Deployment
+from chatcore.llm.prices import Price, price_of, read_prices
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import tokens
-from chatcore.usage.prices import Price, price_of_model, read_prices
+from chatcore.usage.prices import price_of_model
 from chatcore.usage.surroundings import Centre, look_around
 from tests.llm.factories import make_deployment, make_model, make_provider
 
@@ -64,11 +65,64 @@ def test_cached_tokens_without_a_price_of_their_own_cost_what_others_do() -> Non
         {"input": "NaN", "output": 1},
         {"input": 1, "output": 10**12},
         {"input": 1, "output": 1, "currency": "dollars"},
-        {"input": 1, "output": 1, "cached": None},
+        {"input": 1, "output": 1, "currency": "U$D"},
+        {"input": 1, "output": 1, "above": {"tokens": 5}},
+        {"input": 1, "output": 1, "above": [{"input": 5}]},
+        {"input": 1, "output": 1, "above": [{"tokens": 5, "input": "dear"}]},
     ],
 )
 def test_prices_that_make_no_sense_are_unknown(prices: Any) -> None:
     assert read_prices(prices) is None
+
+
+def test_a_cache_price_that_is_null_is_one_that_was_not_given() -> None:
+    price = read_prices({"input": 1, "output": 2, "cached": None, "cache_write": None})
+    assert price == Price("USD", Decimal(1), Decimal(2))
+
+
+@pytest.mark.parametrize(
+    ("input_tokens", "cost"),
+    [(100_000, "0.205"), (100_001, "0.510005"), (300_000, "3.01")],
+)
+def test_a_long_prompt_costs_what_is_said_for_long_ones(input_tokens: int, cost: str) -> None:
+    above = [{"tokens": 250_000, "input": 10}, {"tokens": 100_000, "input": 5, "output": "10"}]
+    price = read_prices({"input": 2, "output": 5, "above": above})
+    assert price is not None
+    assert price.cost(Counts(input_tokens, 1_000)) == Decimal(cost)
+
+
+def test_what_a_tier_does_not_name_stays() -> None:
+    above = [{"tokens": 100, "input": 4}]
+    price = read_prices({"input": 2, "output": 5, "cached": 1, "cache_write": 3, "above": above})
+    assert price is not None
+    assert price.at(101) == Price("USD", Decimal(4), Decimal(5), Decimal(1), Decimal(3))
+    assert price.snapshot() == {
+        "currency": "USD",
+        "input": "2",
+        "output": "5",
+        "cached": "1",
+        "cache_write": "3",
+        "source": "model",
+        "above": [{"tokens": 100, "input": "4", "output": "5", "cached": "1", "cache_write": "3"}],
+    }
+    assert read_prices(price.snapshot()) == price
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "name", "counts", "cost"),
+    [
+        ("litellm", {"vendor": "anthropic"}, "claude-haiku-5-5", Counts(150_000, 1_000), "0.0775"),
+        ("litellm", {"vendor": "anthropic"}, "claude-haiku-5-5", Counts(100_000, 1_000), "0.0105"),
+        ("litellm", {"vendor": "gemini"}, "gemini-2.5-pro", Counts(300_000, 1_000), "0.765"),
+        ("openai", {}, "gpt-6-sol", Counts(300_000, 1_000, cached_tokens=100_000), "0.855"),
+    ],
+)
+def test_the_vendors_list_says_what_long_prompts_cost(
+    kind: str, options: dict[str, Any], name: str, counts: Counts, cost: str
+) -> None:
+    price = price_of(None, kind, "", options, name)
+    assert price is not None
+    assert price.cost(counts) == Decimal(cost)
 
 
 def test_prices_are_read_as_they_were_written() -> None:
@@ -120,7 +174,7 @@ def test_the_demonstration_is_free() -> None:
 
 def test_the_list_is_read_without_importing_litellm() -> None:
     code = (
-        "import django, sys; django.setup(); from chatcore.usage.prices import price_of;"
+        "import django, sys; django.setup(); from chatcore.llm.prices import price_of;"
         "assert price_of(None, 'openai', '', {}, 'gpt-4.1'); assert 'litellm' not in sys.modules"
     )
     environment = {"DJANGO_SETTINGS_MODULE": "chatcore.settings"}

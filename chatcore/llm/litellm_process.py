@@ -19,6 +19,7 @@ MODULE = "chatcore.llm.litellm_child"
 LAST = frozenset({"finish", "models", "error", "died"})
 PROJECT = Path(__file__).resolve().parents[2]
 READ_SIZE = 256 * 1024
+LONGEST_REQUEST = 64 * 1024 * 1024  # bytes in one line to the child
 STOP_TIMEOUT = 5.0
 # What the child gets on top of our environment, and what of ours it does not get to see.
 ADDED = {
@@ -173,11 +174,14 @@ class LitellmProcess:
         answers.put_nowait((kind, value))
 
     async def _send(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        if len(line) > LONGEST_REQUEST:
+            raise ProviderError("context_too_long", f"a request of {len(line)} bytes")
         process = self._process
         try:
             if process is None or process.stdin is None:
                 raise ConnectionResetError("not running")
-            process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            process.stdin.write(line)
             await process.stdin.drain()
         except OSError as error:
             raise ProviderError("unavailable", f"LiteLLM's process: {error}") from None

@@ -6,7 +6,8 @@ Beside us it would cost 4 s, 190 MB and stalls of the event loop. It speaks JSON
 - out: `[id, kind, value]`, where kind is dropped (names of parameters), text, reasoning, tool, usage, finish,
   models or error; the last three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
 
-It ends when its input ends, and dies with the process that started it.
+It ends when its input ends, and dies with the process that started it. Its arguments are the number of that process,
+and for providers of workspaces a JSON list: what OUTBOUND_ALLOW lets it call besides public addresses.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from chatcore.llm import failures, litellm_cohere, litellm_connecting
+from chatcore.llm import failures, litellm_cohere, litellm_connecting, litellm_guard
 from chatcore.llm.errors import MAX_DETAIL
 from chatcore.llm.litellm_process import LONGEST_REQUEST
 from chatcore.llm.sse import MAX_LINE
@@ -39,6 +40,7 @@ CODES = {
     "APIResponseValidationError": "garbage",
     "LiteLLMUnknownProvider": "not_found",
     "TooLong": "garbage",
+    "Refused": "not_found",
 }
 
 # Their usage does not tell reasoning from text: what LiteLLM says of it is its own guess.
@@ -203,6 +205,7 @@ def explained(error: Exception) -> dict[str, Any]:
     if isinstance(original, Exception) and type(original).__name__ != "APIConnectionError":
         # The failure of a stream that had begun wraps what the vendor said.
         error = original
+    error = _refused_before(error) or error
     status = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else None
     said = failures.of_answer(status or 500, str(error).encode("utf-8", "replace"), _headers(error))
@@ -214,6 +217,13 @@ def explained(error: Exception) -> dict[str, Any]:
         "retry_after": said.retry_after,
         "upstream_status": status,
     }
+
+
+def _refused_before(error: BaseException | None) -> litellm_guard.Refused | None:
+    """The refusal to connect that LiteLLM has wrapped, once or more often, in words of its own."""
+    while error is not None and not isinstance(error, litellm_guard.Refused):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -241,7 +251,10 @@ async def run(litellm: Any, output: Any) -> None:
 
 
 def main() -> None:
-    die_with(int(sys.argv[1]))
+    parent, *allowed = sys.argv[1:]
+    die_with(int(parent))
+    if allowed:
+        litellm_guard.install(json.loads(allowed[0]))
     # LiteLLM prints: what it says goes where errors go, the pipe is ours.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

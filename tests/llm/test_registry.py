@@ -92,6 +92,37 @@ def test_a_stored_key_follows_to_no_other_address(http: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("litellm", {"vendor": "anthropic"}, {"vendor": "huggingface"}),
+        ("litellm", {"vendor": "anthropic"}, {"vendor": "anthropic", "access": {"api_version": "2"}}),
+        ("litellm", {"vendor": "bedrock", "access": {"aws_region_name": "eu"}}, {"vendor": "bedrock"}),
+        ("openai", {}, {"headers": {"Host": "evil.example"}}),
+        ("openai", {"extra_body": {"n": 1}}, {"extra_body": {"api_base": "https://evil.example"}}),
+    ],
+)
+def test_a_stored_key_follows_to_no_other_account(
+    http: Client, kind: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    address = f"providers/{add_provider(http, kind=kind, options=before)['id']}/"
+    problem = problem_of(send(http, "PATCH", f"/api/v1/{address}", {"options": after}), 422)
+    assert (problem["errors"][0]["pointer"], "must be given again" in problem["detail"]) == (
+        "/credential",
+        True,
+    )
+    assert ask(http, "GET", address)["options"] == before
+    changed = ask(http, "PATCH", address, {"options": after, "credential": ""})
+    assert (changed["options"], changed["has_credential"]) == (after, False)
+
+
+def test_what_the_same_server_is_asked_may_change_without_the_key(http: Client) -> None:
+    address = f"providers/{add_provider(http)['id']}/"
+    wishes = {"api_version": "2", "include_usage": False, "models": ["one"], "system_role": "developer"}
+    changed = ask(http, "PATCH", address, {"options": wishes, "base_url": "https://llm.example/v1/"})
+    assert (changed["options"], changed["has_credential"]) == (wishes, True)
+
+
+@pytest.mark.parametrize(
     ("fields", "pointer", "words"),
     [
         ({"base_url": "http://10.0.0.1:8000/v1"}, "/base_url", "Ask the staff of this server"),

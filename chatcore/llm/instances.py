@@ -62,9 +62,10 @@ async def close_all() -> None:
 
 
 async def prewarm() -> None:
-    """Start LiteLLM's process, and wait until it can answer, if an enabled deployment needs it."""
-    if await offload(_litellm_needed):
-        await litellm_process.shared().wait_until_ready()
+    """Start LiteLLM's processes, and wait until they can answer, as far as enabled deployments need them."""
+    for guarded in await offload(_litellm_needed):
+        process = litellm_process.guarded() if guarded else litellm_process.shared()
+        await process.wait_until_ready()
 
 
 async def _retire(instance: Instance) -> None:
@@ -73,5 +74,7 @@ async def _retire(instance: Instance) -> None:
         await instance.provider.close()
 
 
-def _litellm_needed() -> bool:
-    return Deployment.objects.usable().filter(provider__kind="litellm").exists()
+def _litellm_needed() -> list[bool]:
+    """Whether for providers of all workspaces (False), of some workspace (True), or for both."""
+    needing = Deployment.objects.usable().filter(provider__kind="litellm")
+    return [each for each in (False, True) if needing.filter(provider__workspace__isnull=not each).exists()]

@@ -9,6 +9,7 @@ from chatcore import env
 from chatcore.llm.demo import DemoProvider
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.native import NativeProvider
+from chatcore.llm.own_addresses import own_address_problem
 from chatcore.llm.providers import Provider, ProviderSettings
 from chatcore.llm.scripted import ScriptedProvider
 from chatcore.llm.via_litellm import LitellmProvider
@@ -38,6 +39,9 @@ def build(chosen: ProviderSettings) -> Provider:
     provider_class = kinds().get(chosen.kind)
     if provider_class is None:
         raise ProviderError("unavailable", f"no provider is called {chosen.kind!r}", retryable=False)
+    problem = own_address_problem(chosen.base_url) if chosen.guarded and chosen.base_url else ""
+    if problem:
+        raise ProviderError("not_found", problem)
     try:
         return provider_class(chosen)
     except (AttributeError, TypeError, ValueError) as error:

@@ -6,7 +6,8 @@ Beside us it would cost 4 s, 190 MB and stalls of the event loop. It speaks JSON
 - out: `[id, kind, value]`, where kind is dropped (names of parameters), text, reasoning, tool, usage, finish,
   models or error; the last three end their request. `[0, "ready", pid]` comes once, when LiteLLM is imported.
 
-It ends when its input ends, and dies with the process that started it.
+It ends when its input ends, and dies with the process that started it. Its arguments are the number of that process,
+and for providers of workspaces a JSON list: what OUTBOUND_ALLOW lets it call besides public addresses.
 """
 
 import asyncio
@@ -16,12 +17,16 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-from chatcore.llm import failures, litellm_cohere, litellm_connecting
+from chatcore.llm import failures, litellm_cohere, litellm_connecting, litellm_guard
+from chatcore.llm.errors import MAX_DETAIL
+from chatcore.llm.litellm_process import LONGEST_REQUEST
+from chatcore.llm.sse import MAX_LINE
 
 PR_SET_PDEATHSIG = 1
-LONGEST_REQUEST = 64 * 1024 * 1024
+PIECE = 64 * 1024  # characters: at most 12 bytes of JSON each, and so well below MAX_LINE
 NEVER = 24 * 60 * 60  # seconds; whoever asked keeps the time and cancels, once there is a connection
 # LiteLLM's exceptions by name, the special before the general.
 CODES = {
@@ -34,10 +39,16 @@ CODES = {
     "APIConnectionError": "unavailable",
     "APIResponseValidationError": "garbage",
     "LiteLLMUnknownProvider": "not_found",
+    "TooLong": "garbage",
+    "Refused": "not_found",
 }
 
 # Their usage does not tell reasoning from text: what LiteLLM says of it is its own guess.
 SILENT_ON_REASONING = ("anthropic/", "bedrock/")
+
+
+class TooLong(Exception):
+    """More in one name than a line to the parent may hold: it would end this process, and every answer in it."""
 
 
 class Child:
@@ -108,13 +119,16 @@ class Child:
 
     async def _send_delta(self, number: int, delta: Any) -> None:
         if reasoning := getattr(delta, "reasoning_content", None):
-            await self._send(number, "reasoning", reasoning)
-        if delta.content:
-            await self._send(number, "text", delta.content)
+            for piece in pieces(reasoning):
+                await self._send(number, "reasoning", piece)
+        for piece in pieces(delta.content or ""):
+            await self._send(number, "text", piece)
         for call in delta.tool_calls or ():
-            function = call.function
-            fragment = [call.index or 0, call.id or "", function.name or "", function.arguments or ""]
-            await self._send(number, "tool", fragment)
+            index, function = call.index or 0, call.function
+            first, *others = [*pieces(function.arguments or "")] or [""]
+            await self._send(number, "tool", [index, call.id or "", function.name or "", first])
+            for piece in others:
+                await self._send(number, "tool", [index, "", "", piece])
 
     def _not_supported(self, message: dict[str, Any]) -> list[str]:
         """The parameters LiteLLM will leave out: `drop_params` does so without a word."""
@@ -133,7 +147,10 @@ class Child:
         return [name.removeprefix(f"{vendor}/") for name in known]
 
     async def _send(self, number: int, kind: str, value: Any) -> None:
-        self._output.write(json.dumps((number, kind, value), separators=(",", ":")).encode() + b"\n")
+        line = json.dumps((number, kind, value), separators=(",", ":")).encode()
+        if len(line) > MAX_LINE:
+            raise TooLong(f"{kind} of {len(line)} bytes at once")
+        self._output.write(line + b"\n")
         try:
             await self._output.drain()
         except ConnectionError:
@@ -148,6 +165,11 @@ async def warm_up(litellm: Any) -> None:
     )
     async for _ in chunks:
         pass
+
+
+def pieces(text: str) -> Iterator[str]:
+    """What a vendor said at once, in parts that each fit into a line; of "" there are none."""
+    return (text[start : start + PIECE] for start in range(0, len(text), PIECE))
 
 
 def _ended_early(chunks: Any) -> bool:
@@ -178,22 +200,30 @@ def counts(usage: Any, reported: Any, model: str) -> dict[str, int | bool | None
 
 
 def explained(error: Exception) -> dict[str, Any]:
-    """The arguments of the ProviderError that `error` stands for."""
+    """The arguments of the ProviderError that `error` stands for. All that was said decides, its beginning is told."""
     original = getattr(error, "original_exception", None)
     if isinstance(original, Exception) and type(original).__name__ != "APIConnectionError":
         # The failure of a stream that had begun wraps what the vendor said.
         error = original
+    error = _refused_before(error) or error
     status = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else None
-    said = failures.of_answer(status or 500, str(error).encode(), _headers(error))
+    said = failures.of_answer(status or 500, str(error).encode("utf-8", "replace"), _headers(error))
     names = [kind.__name__ for kind in type(error).__mro__]
     code = next((CODES[name] for name in names if name in CODES), said.code)
     return {
         "code": code,
-        "detail": str(error),
+        "detail": str(error)[:MAX_DETAIL],
         "retry_after": said.retry_after,
         "upstream_status": status,
     }
+
+
+def _refused_before(error: BaseException | None) -> litellm_guard.Refused | None:
+    """The refusal to connect that LiteLLM has wrapped, once or more often, in words of its own."""
+    while error is not None and not isinstance(error, litellm_guard.Refused):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -221,7 +251,10 @@ async def run(litellm: Any, output: Any) -> None:
 
 
 def main() -> None:
-    die_with(int(sys.argv[1]))
+    parent, *allowed = sys.argv[1:]
+    die_with(int(parent))
+    if allowed:
+        litellm_guard.install(json.loads(allowed[0]))
     # LiteLLM prints: what it says goes where errors go, the pipe is ours.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -1,4 +1,4 @@
-"""The child process that runs LiteLLM, seen from here: one for each event loop, started when first needed."""
+"""The child processes that run LiteLLM, seen from here: two for each event loop, each started when first needed."""
 
 import asyncio
 import json
@@ -11,7 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from django.conf import settings
+
 from chatcore.llm.errors import ProviderError
+from chatcore.llm.litellm_environment import of_all, of_workspaces
 from chatcore.llm.sse import LineReader
 
 logger = logging.getLogger(__name__)
@@ -19,50 +22,38 @@ MODULE = "chatcore.llm.litellm_child"
 LAST = frozenset({"finish", "models", "error", "died"})
 PROJECT = Path(__file__).resolve().parents[2]
 READ_SIZE = 256 * 1024
+LONGEST_REQUEST = 64 * 1024 * 1024  # bytes in one line to the child
 STOP_TIMEOUT = 5.0
-# What the child gets on top of our environment, and what of ours it does not get to see.
-ADDED = {
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
-    "LITELLM_MODE": "PRODUCTION",
-    "LITELLM_TELEMETRY": "False",
-    "LITELLM_LOG": "CRITICAL",
-    # LiteLLM ends an answer that says the same thing a hundred times; a long row of dashes does that.
-    "REPEATED_STREAMING_CHUNK_LIMIT": "1000000000",
-}
-WITHHELD = frozenset(
-    {
-        "CREDENTIAL_KEY",
-        "DATABASE_URL",
-        "JWT_PRIVATE_KEY",
-        "KEY_PEPPER",
-        "REDIS_URL",
-        "SECRET_KEY",
-        "SECRET_KEY_FALLBACKS",
-    }
-)
 Answer = tuple[str, Any]  # kind and value, as litellm_child sends them
 
 Processes: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LitellmProcess]"
-_processes: Processes = weakref.WeakKeyDictionary()
+_shared: Processes = weakref.WeakKeyDictionary()
+_guarded: Processes = weakref.WeakKeyDictionary()
 
 
 def shared() -> "LitellmProcess":
-    """The one of the running event loop."""
-    return _processes.setdefault(asyncio.get_running_loop(), LitellmProcess())
+    """The one of the running event loop, for what belongs to all workspaces."""
+    return _shared.setdefault(asyncio.get_running_loop(), LitellmProcess())
+
+
+def guarded() -> "LitellmProcess":
+    """The one of the running event loop for providers of workspaces: it has no account of this machine's to use."""
+    return _guarded.setdefault(asyncio.get_running_loop(), LitellmProcess(guarded=True))
 
 
 async def shut_down() -> None:
-    """End the child of the running event loop, if there is one. The next request would start another."""
-    process = _processes.pop(asyncio.get_running_loop(), None)
-    if process is not None:
-        await process.stop()
+    """End the children of the running event loop, if there are any. The next request would start another."""
+    for processes in (_shared, _guarded):
+        process = processes.pop(asyncio.get_running_loop(), None)
+        if process is not None:
+            await process.stop()
 
 
 class LitellmProcess:
     """Many requests at a time over one pair of pipes. When the child dies, all of them fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guarded: bool = False) -> None:
+        self._guarded = guarded
         self._process: asyncio.subprocess.Process | None = None
         self._starting: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -128,10 +119,11 @@ class LitellmProcess:
                 "-m",
                 MODULE,
                 str(os.getpid()),
+                *([json.dumps(settings.OUTBOUND_ALLOW)] if self._guarded else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 cwd=PROJECT,
-                env=_environment(),
+                env=of_workspaces(os.environ) if self._guarded else of_all(os.environ),
             )
             self._ready.clear()
             self._process = process
@@ -173,16 +165,14 @@ class LitellmProcess:
         answers.put_nowait((kind, value))
 
     async def _send(self, message: dict[str, Any]) -> None:
+        line = json.dumps(message, separators=(",", ":")).encode() + b"\n"
+        if len(line) > LONGEST_REQUEST:
+            raise ProviderError("context_too_long", f"a request of {len(line)} bytes")
         process = self._process
         try:
             if process is None or process.stdin is None:
                 raise ConnectionResetError("not running")
-            process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            process.stdin.write(line)
             await process.stdin.drain()
         except OSError as error:
             raise ProviderError("unavailable", f"LiteLLM's process: {error}") from None
-
-
-def _environment() -> dict[str, str]:
-    """LiteLLM reads some accounts (AWS, Vertex) from the environment: it gets ours, without our secrets."""
-    return {name: value for name, value in os.environ.items() if name not in WITHHELD} | ADDED

@@ -1,5 +1,6 @@
 """Tables of the registry: providers, models, deployments. A row without workspace is everybody's."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -15,6 +16,8 @@ from chatcore.llm import (
     traffic,  # noqa: F401 (further tables)
 )
 from chatcore.llm.kinds import kinds
+from chatcore.llm.litellm_access import own_access_problem
+from chatcore.llm.own_addresses import own_address_problem
 from chatcore.llm.prices import problem_with, read_prices
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
@@ -85,12 +88,27 @@ class Provider(models.Model):
             raise ValidationError({"kind": f"One of: {', '.join(kinds())}."})
         if not isinstance(self.options, dict):
             raise ValidationError({"options": "Options are an object: {…}."})
+        if self.workspace_id is not None:
+            self._clean_own()
         unknown = self.options.keys() - provider_class.OPTIONS.keys() - {FROM_ENVIRONMENT}
         if unknown:
             raise ValidationError({"options": f"Not an option here: {', '.join(sorted(unknown))}."})
 
+    def _clean_own(self) -> None:
+        """Only a credential that was just entered is read."""
+        problem = own_address_problem(self.base_url) if self.base_url else ""
+        if problem:
+            raise ValidationError({"base_url": problem})
+        settings = ProviderSettings(self.kind, self.base_url, "", self.options)
+        if self.kind == "litellm" and (problem := own_access_problem(settings)):
+            raise ValidationError({"options": problem})
+        settings = replace(settings, credential=self.__dict__.get("credential", ""))
+        if self.kind == "litellm" and (problem := own_access_problem(settings)):
+            raise ValidationError(problem)
+
     def settings(self) -> ProviderSettings:
-        return ProviderSettings(self.kind, self.base_url, self.credential, self.options)
+        guarded = self.workspace_id is not None
+        return ProviderSettings(self.kind, self.base_url, self.credential, self.options, guarded)
 
 
 class Model(models.Model):

@@ -15,10 +15,12 @@ from chatcore.llm import failures, http_body
 from chatcore.llm.chat_chunks import AnswerReader, joined
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.native_dialect import Dialect
+from chatcore.llm.own_addresses import CheckedResolver
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.refusals import MOST_LESSONS
 from chatcore.llm.sse import LineReader, payloads
 from chatcore.llm.types import ModelEvent, ModelRequest
+from chatcore.security.targets import read_target
 
 OPENAI = "https://api.openai.com/v1"
 # Azure lists the deployments of an account (what its addresses call models) under this version only.
@@ -54,8 +56,9 @@ class NativeProvider:
         self._options = settings.options
         self._secret = settings.credential
         self._dialect = Dialect(settings.options, official=self._base == OPENAI)
+        resolver = CheckedResolver(read_target(self._base)) if settings.guarded else None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, resolver=resolver),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=django_settings.MODEL_CONNECT_TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[_noticing_reuse()],

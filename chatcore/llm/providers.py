@@ -10,12 +10,17 @@ from chatcore.llm.types import ModelEvent, ModelRequest
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """How to reach one provider account. `options` are those its class names in OPTIONS."""
+    """How to reach one provider account. `options` are those its class names in OPTIONS.
+
+    `guarded`: people of a workspace entered it, not staff. It reaches what docs/outbound.md lets addresses from
+    outside lead to, and is opened by nothing of this server's.
+    """
 
     kind: str
     base_url: str = ""
     credential: str = field(default="", repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
+    guarded: bool = False
 
 
 class Provider(Protocol):

@@ -14,6 +14,7 @@ from chatcore.errors import ChatcoreError, Conflict, FieldProblem, Forbidden, No
 from chatcore.llm.actions import make_default
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
+from chatcore.llm.moving import KEY_AGAIN, leaves_its_key
 from chatcore.llm.refresh import Refreshed, refresh
 from chatcore.problems import invalid, pointer_to
 from chatcore.texts import checked_object, checked_text, refused
@@ -74,11 +75,9 @@ def add_provider(principal: Principal, **fields: Any) -> Provider:
 @transaction.atomic
 def change_provider(principal: Principal, provider_id: uuid.UUID, **fields: Any) -> Provider:
     provider = _own(find_provider(principal, provider_id, "providers:write"))
-    moves = fields.get("base_url", provider.base_url) != provider.base_url
-    if moves and provider.has_credential and "credential" not in fields:
-        raise refused(
-            "/credential", "must be given again: the old one belongs to the old address", "required"
-        )
+    wanted = {name: fields.get(name, getattr(provider, name)) for name in ("kind", "base_url", "options")}
+    if "credential" not in fields and leaves_its_key(provider, **wanted):
+        raise refused("/credential", KEY_AGAIN, "required")
     _write(provider, fields)
     return find_provider(principal, provider_id, "providers:write")
 

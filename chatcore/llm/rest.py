@@ -64,7 +64,9 @@ class ProviderViewSet(PrincipalViewSet):
         responses=ProviderResource,
     )
     def partial_update(self, request: Request, id: uuid.UUID) -> Response:
-        """At work from the next request on. Another address needs the key again."""
+        """At work from the next request on. Another address needs the key again, and so does any option that may change
+        whom it goes to.
+        """
         changes = read_body(ProviderChanges, request).given()
         return shown(ProviderResource.of(registry.change_provider(self.principal, id, **changes)))
 

@@ -1,6 +1,5 @@
 """Every vendor LiteLLM speaks to: Anthropic, Gemini, Vertex, Bedrock, Cohere and many more."""
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from chatcore.llm import litellm_process, parameters
 from chatcore.llm.chat_chunks import FINISH_REASONS
 from chatcore.llm.chat_messages import chat_message
 from chatcore.llm.errors import ProviderError
+from chatcore.llm.litellm_access import NO_KEY, access_of
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.refusals import MOST_LESSONS, Lessons
 from chatcore.llm.types import (
@@ -41,7 +41,7 @@ class LitellmProvider:
             raise ProviderError("not_found", problem)
         self._settings = settings
         self._vendor = str(settings.options.get("vendor", ""))
-        self._access = _access(settings)
+        self._access = access_of(settings)
         self._lessons = Lessons()
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
@@ -68,7 +68,7 @@ class LitellmProvider:
         dropped = parameters.unknown(request.params)
         dropped += sorted(parameters.known(request.params).keys() - params.keys())
         question = self._question(request, params)
-        async with litellm_process.shared().asked(do="stream", **question) as answers:
+        async with self._process().asked(do="stream", **question) as answers:
             while True:
                 kind, value = await answers.get()
                 if kind == "text":
@@ -99,7 +99,7 @@ class LitellmProvider:
             raise ProviderError("bad_request", "the option vendor says whose models to list")
         question = {"vendor": self._vendor, "access": self._access}
         try:
-            async with litellm_process.shared().asked(do="models", **question) as answers:
+            async with self._process().asked(do="models", **question) as answers:
                 kind, value = await answers.get()
                 if kind != "models":
                     _event(kind, value)
@@ -109,6 +109,9 @@ class LitellmProvider:
 
     async def close(self) -> None:
         """The process is shared by all providers of its kind and outlives each of them."""
+
+    def _process(self) -> litellm_process.LitellmProcess:
+        return litellm_process.guarded() if self._settings.guarded else litellm_process.shared()
 
     def _question(self, request: ModelRequest, params: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -127,7 +130,7 @@ class LitellmProvider:
 
     def _without_secrets(self, error: ProviderError) -> ProviderError:
         for value in self._access.values():
-            if isinstance(value, str):
+            if isinstance(value, str) and value != NO_KEY:
                 error = error.without(value)
         return error
 
@@ -146,30 +149,16 @@ def _messages(request: ModelRequest, *, marked: bool) -> list[dict[str, Any]]:
 
 
 def _full_name(vendor: str, model: str) -> str:
-    """As LiteLLM wants it. Bedrock's models all answer its converse API, which others need to be known for."""
+    """As LiteLLM wants it. Bedrock's models all answer its converse API, which others need to be known for.
+
+    Of some vendors LiteLLM takes a name that is an address for the address, to which the provider's key would go.
+    """
+    if "://" in model:
+        raise ProviderError("not_found", "A model's name cannot be an address: that is the provider's.")
     name = model.removeprefix(f"{vendor}/")
     if vendor == "bedrock" and not name.startswith(BEDROCK_ROUTES):
         name = f"converse/{name}"
     return f"{vendor}/{name}" if vendor else name
-
-
-def _access(settings: ProviderSettings) -> dict[str, Any]:
-    """The keywords that give access. A credential of several parts is a JSON object with LiteLLM's names."""
-    access = dict(settings.options.get("access", {}))
-    if settings.base_url:
-        access["api_base"] = _address(str(settings.options.get("vendor", "")), settings.base_url.rstrip("/"))
-    if settings.credential.startswith("{"):
-        access.update(json.loads(settings.credential))
-    elif settings.credential:
-        access["api_key"] = settings.credential
-    return access
-
-
-def _address(vendor: str, base_url: str) -> str:
-    """LiteLLM takes the address of Cohere's chat whole, and of all others without its end."""
-    if vendor in {"cohere", "cohere_chat"} and not base_url.endswith("/chat"):
-        return f"{base_url.removesuffix('/v2')}/v2/chat"
-    return base_url
 
 
 def _event(kind: str, value: Any) -> ModelEvent:

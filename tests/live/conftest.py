@@ -29,8 +29,9 @@ def scripts(gates: Path) -> dict[str, list[dict[str, object]]]:
 
 @pytest.fixture(scope="session")
 def one(gates: Path) -> Iterator[Chatcore]:
-    """The one-process form."""
-    with Chatcore(scripts=scripts(gates)) as chatcore:
+    """The one-process form. Its workspaces may have providers at addresses of this machine."""
+    allowed = {"OUTBOUND_ALLOW": "127.0.0.1:*"}
+    with Chatcore(scripts=scripts(gates), environment=allowed) as chatcore:
         yield chatcore
         assert "Traceback" not in chatcore.log, chatcore.log
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from chatcore.accounts.models import User
+from chatcore.accounts.models import User, Workspace
 from chatcore.llm import breakers
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import FROM_ENVIRONMENT, Model, Provider
@@ -98,6 +98,36 @@ def test_a_key_is_kept_until_another_is_typed(staff: Client) -> None:
     # A key that a person typed no longer follows the environment.
     assert (replaced.credential, replaced.options) == ("sk-another", {})
     assert replaced.updated_at > kept.updated_at
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"base_url": "http://127.0.0.2:9/v1"},
+        {"base_url": ""},
+        {"kind": "litellm"},
+        {"kind": "litellm", "service": "anthropic", "base_url": ""},
+        {"options": '{"headers": {"Host": "evil.example"}}'},
+    ],
+)
+def test_a_stored_key_follows_to_no_other_account(staff: Client, changes: dict[str, str]) -> None:
+    provider = make_provider("openai", base_url="http://127.0.0.1:9/v1", credential=SECRET)
+    form = provider_form(name=provider.name, base_url=provider.base_url) | changes
+    address = reverse("admin:llm_provider_change", args=[provider.pk])
+    answer = staff.post(address, form)
+    assert "Type it here, or undo the change." in html.unescape(answer.content.decode())
+    kept = Provider.objects.get(pk=provider.pk)
+    assert (kept.kind, kept.base_url, kept.options) == ("openai", "http://127.0.0.1:9/v1", {})
+    assert staff.post(address, form | {"new_credential": "sk-new"}).status_code == 302
+    assert Provider.objects.get(pk=provider.pk).credential == "sk-new"
+
+
+def test_a_provider_of_one_workspace_is_where_its_own_people_could_put_it(staff: Client) -> None:
+    workspace = Workspace.objects.create(name="Somebody's")
+    form = provider_form(base_url="http://127.0.0.1:11434/v1", workspace=str(workspace.pk))
+    shown = html.unescape(staff.post(reverse("admin:llm_provider_add"), form).content.decode())
+    assert "they can add it for all workspaces" in shown
+    assert staff.post(reverse("admin:llm_provider_add"), form | {"workspace": ""}).status_code == 302
 
 
 def test_a_provider_whose_key_is_lost_can_be_opened_and_given_a_new_one(

@@ -3,12 +3,13 @@ from typing import Any
 
 import pytest
 
+from chatcore.accounts.models import Workspace
 from chatcore.ids import uuid7
 from chatcore.llm import instances, litellm_process
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.providers import ProviderSettings
 from chatcore.offload import offload
-from tests.llm.factories import make_deployment, make_provider
+from tests.llm.factories import make_deployment, make_model, make_provider
 
 pytestmark = pytest.mark.usefixtures("closing")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -67,3 +68,16 @@ async def test_litellm_is_started_beforehand_only_where_a_deployment_needs_it() 
     await offload(made)
     await instances.prewarm()
     assert litellm_process.shared().pid is not None
+    assert litellm_process.guarded().pid is None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_workspaces_own_provider_has_its_process_started_beforehand() -> None:
+    def made() -> None:
+        workspace = Workspace.objects.create(name="Ours")
+        make_deployment(make_model(workspace=workspace), make_provider("litellm", workspace=workspace))
+
+    await offload(made)
+    await instances.prewarm()
+    assert litellm_process.shared().pid is None
+    assert litellm_process.guarded().pid is not None

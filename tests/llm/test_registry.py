@@ -91,6 +91,73 @@ def test_a_stored_key_follows_to_no_other_address(http: Client) -> None:
     assert moved["base_url"] == "https://new.example"
 
 
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("litellm", {"vendor": "anthropic"}, {"vendor": "huggingface"}),
+        ("litellm", {"vendor": "anthropic"}, {"vendor": "anthropic", "access": {"api_version": "2"}}),
+        ("litellm", {"vendor": "bedrock", "access": {"aws_region_name": "eu"}}, {"vendor": "bedrock"}),
+        ("openai", {}, {"headers": {"Host": "evil.example"}}),
+        ("openai", {"extra_body": {"n": 1}}, {"extra_body": {"api_base": "https://evil.example"}}),
+    ],
+)
+def test_a_stored_key_follows_to_no_other_account(
+    http: Client, kind: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    address = f"providers/{add_provider(http, kind=kind, options=before)['id']}/"
+    problem = problem_of(send(http, "PATCH", f"/api/v1/{address}", {"options": after}), 422)
+    assert (problem["errors"][0]["pointer"], "must be given again" in problem["detail"]) == (
+        "/credential",
+        True,
+    )
+    assert ask(http, "GET", address)["options"] == before
+    changed = ask(http, "PATCH", address, {"options": after, "credential": ""})
+    assert (changed["options"], changed["has_credential"]) == (after, False)
+
+
+def test_what_the_same_server_is_asked_may_change_without_the_key(http: Client) -> None:
+    address = f"providers/{add_provider(http)['id']}/"
+    wishes = {"api_version": "2", "include_usage": False, "models": ["one"], "system_role": "developer"}
+    changed = ask(http, "PATCH", address, {"options": wishes, "base_url": "https://llm.example/v1/"})
+    assert (changed["options"], changed["has_credential"]) == (wishes, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "words"),
+    [
+        ({"base_url": "http://10.0.0.1:8000/v1"}, "/base_url", "Ask the staff of this server"),
+        ({"base_url": "http://localhost:11434/v1"}, "/base_url", "OUTBOUND_ALLOW"),
+        ({"base_url": "http://llm.example/v1"}, "/base_url", "Only https"),
+        (
+            {"kind": "litellm", "options": {"access": {"api_base": "https://x.example"}}},
+            "/options",
+            "base_url",
+        ),
+        ({"kind": "litellm", "options": {"access": {"aws_profile_name": "x"}}}, "/options", "Only staff"),
+        ({"kind": "litellm", "options": {"access": [1]}}, "/options", "an object"),
+        ({"kind": "litellm", "credential": '{"aws_role_name": "x"}'}, "", "Only staff"),
+        ({"kind": "litellm", "credential": "{"}, "", "JSON"),
+    ],
+)
+def test_a_provider_of_ones_own_reaches_nothing_of_this_servers(
+    http: Client, settings: Any, fields: dict[str, Any], pointer: str, words: str
+) -> None:
+    wishes = {"name": "x", "kind": "openai", "base_url": ""} | fields
+    (error,) = problem_of(send(http, "POST", "/api/v1/providers/", wishes), 422)["errors"]
+    assert (error["pointer"], words in error["detail"]) == (pointer, True), error
+    assert not Provider.objects.exists()
+    if pointer == "/base_url":
+        settings.OUTBOUND_ALLOW = ["*"]
+        assert ask(http, "POST", "providers/", wishes, 201)["base_url"] == fields["base_url"]
+
+
+def test_a_name_that_leads_inside_is_not_asked(http: Client, settings: Any) -> None:
+    settings.OUTBOUND_ALLOW = ["192.0.2.0/24:*"]
+    provider = add_provider(http, base_url="http://localhost:9/v1")
+    problem = problem_of(send(http, "POST", f"/api/v1/providers/{provider['id']}/refresh"), 502)
+    assert "provider's address" in problem["detail"]
+
+
 def test_a_key_that_cannot_be_decrypted_breaks_no_list(http: Client, settings: Any) -> None:
     provider = add_provider(http)
     settings.CREDENTIAL_KEYS = {1: "00" * 32}
@@ -207,7 +274,8 @@ def test_a_list_of_models_is_followed(http: Client) -> None:
     assert ask(http, "POST", address) == {"added": [], "offered": [], "vanished": [], "returned": []}
 
 
-def test_a_provider_that_does_not_answer_is_a_problem_in_words(http: Client) -> None:
+def test_a_provider_that_does_not_answer_is_a_problem_in_words(http: Client, settings: Any) -> None:
+    settings.OUTBOUND_ALLOW = ["127.0.0.1:*"]
     provider = add_provider(http, base_url="http://127.0.0.1:9/v1")
     answer = send(http, "POST", f"/api/v1/providers/{provider['id']}/refresh")
     assert problem_of(answer, 502)["code"] == "provider_failed"

@@ -1,6 +1,7 @@
 """Staff pages of providers. A provider's key goes in and never comes out again."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -20,6 +21,7 @@ from chatcore.llm.actions import add_models
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.kinds import kinds
 from chatcore.llm.models import FROM_ENVIRONMENT, Provider
+from chatcore.llm.moving import KEY_AGAIN, leaves_its_key
 from chatcore.llm.providers import Provider as ProviderClass
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.refresh import Refreshed, refresh
@@ -27,6 +29,7 @@ from chatcore.llm.services import SERVICES
 from chatcore.security.fields import Unreadable
 
 LIST_TIMEOUT = 40.0
+WANTED: Mapping[str, Any] = {"kind": "", "base_url": "", "options": {}}
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -41,7 +44,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         strip=True,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown again. Leave empty to keep the one there is.",
+        help_text="Stored encrypted and never shown again. Leave empty to keep the one there is; "
+        "another address needs it again.",
     )
 
     class Meta:
@@ -68,7 +72,13 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.add_error("base_url", f"{service.label} has another address for each customer.")
         elif not given.get("kind"):
             self.add_error("kind", "Choose a service or a kind.")
+        self._keep_key_where_it_belongs(given)
         return given
+
+    def _keep_key_where_it_belongs(self, given: Mapping[str, Any]) -> None:
+        wanted = {name: given.get(name) or empty for name, empty in WANTED.items()}
+        if not given.get("new_credential") and leaves_its_key(self.instance, **wanted):
+            self.add_error("new_credential", f"The key {KEY_AGAIN}. Type it here, or undo the change.")
 
 
 def _options_of(kind: type[ProviderClass]) -> SafeString:

@@ -33,6 +33,8 @@ ASKERS_OWN = frozenset({"bad_request", "content_filter", "context_too_long", "em
 EARLY_SECONDS = 5.0  # between two probes while nobody else can answer
 MAX_RETRY_AFTER = 3600.0
 PROBE_MARGIN = 15.0
+# Of an open breaker `h`, whose deployment is `d` at the provider `p`.
+HALF_OPEN = "(h.open_until <= statement_timestamp() or greatest(d.updated_at, p.updated_at) > h.opened_at)"
 
 
 def is_open(health: DeploymentHealth | None) -> bool:
@@ -183,13 +185,11 @@ def _audiences(workspace_id: uuid.UUID | None) -> dict[uuid.UUID, list[uuid.UUID
     return audiences
 
 
-_TAKE_PROBE = """
+_TAKE_PROBE = f"""
 update llm_deploymenthealth h
 set probe = %(probe)s, probing_until = statement_timestamp() + make_interval(secs => %(lease)s)
 from llm_deployment d join llm_provider p on p.id = d.provider_id
 where h.deployment_id = %(id)s and d.id = h.deployment_id and h.open_until is not null
-    and (h.open_until <= statement_timestamp()
-         or greatest(d.updated_at, p.updated_at) > h.opened_at
-         or (%(early)s and h.not_before <= statement_timestamp()))
+    and ({HALF_OPEN} or (%(early)s and h.not_before <= statement_timestamp()))
     and (h.probing_until is null or h.probing_until <= statement_timestamp())
-"""
+"""  # noqa: S608

@@ -7,16 +7,16 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, candidates, instances, latencies, line
-from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens
+from chatcore.llm.admission import Admission, admitted, estimated_tokens
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import told
@@ -32,7 +32,6 @@ ANSWERED = "answered"
 NOT_ASKED = frozenset({"busy", "circuit_open"})
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
-T = TypeVar("T")
 
 OnAttempt: TypeAlias = Callable[["Attempt"], None]
 OnRestart: TypeAlias = Callable[[], Awaitable[None]]
@@ -108,6 +107,7 @@ class Route:
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
         self._seconds_left = configured_timeouts().total
+        self._wait_until: float | None = None
         self._interrupted: ProviderError | None = None
 
     async def admissions(self) -> AsyncGenerator[Admission, None]:
@@ -167,20 +167,25 @@ class Route:
         """The right to ask it, or why not: `circuit_open`, `busy`."""
         if is_fresh and not candidate.is_shut and not candidate.is_counted:
             return Admission(candidate)
-        return await _taken(offload(admit, candidate, self._tokens), _give_back)
+        return await admitted(candidate, self._tokens)
 
     async def _wait(self, full: list[Candidate]) -> Admission | None:
-        """In line for whichever of them has a place first. A title is not worth a wait."""
+        """In line for whichever of them has a place first; all waits of a request end at one time. A title is not
+        worth a wait.
+        """
         if self._request.purpose != "reply":
             raise ProviderError("busy", "every place is taken")
+        if self._wait_until is None:
+            self._wait_until = asyncio.get_running_loop().time() + settings.MODEL_WAIT_TIMEOUT
         wanted = {candidate.deployment_id: candidate for candidate in full}
-        place = await line.shared().turn(list(wanted), self._tokens, self._on_wait)
-        return Admission(wanted[place.deployment_id], call=place.call) if place else None
+        place = await line.shared().turn(list(wanted), self._tokens, self._wait_until, self._on_wait)
+        return Admission(wanted[place.deployment_id], place.probe, place.call) if place else None
 
     async def _early_probe(self, shut: list[Candidate]) -> Admission | None:
         """Nobody else is left: before its time, one request may look whether the first to come back is back."""
         candidate = min(shut, key=lambda each: each.open_for)
-        return await _taken(offload(admit_early, candidate), _give_back)
+        entered = await admitted(candidate, self._tokens, early=True)
+        return entered if isinstance(entered, Admission) else None
 
     async def _events(self, candidate: Candidate) -> AsyncGenerator[ModelEvent, None]:
         if candidate.settings is None:
@@ -247,29 +252,6 @@ class Route:
                 str(candidate.model_id),
             )
         )
-
-
-async def _taken(taking: Coroutine[Any, Any, T], give_back: Callable[[T], None]) -> T:
-    """What a thread takes for us, or nothing: it is given back where we are stopped before we have it."""
-    task = asyncio.ensure_future(taking)
-
-    def undo(done: asyncio.Future[T]) -> None:
-        if not done.cancelled() and not done.exception():
-            give_back(done.result())
-
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(undo)
-        raise
-
-
-def _give_back(entered: Admission | str | None) -> None:
-    if isinstance(entered, Admission):
-        if entered.call:
-            line.shared().leave(entered.call, 0)
-        if entered.probe:
-            line.shared().give_back_probe(entered.candidate.deployment_id, entered.probe)
 
 
 def _ignore(_: Any) -> None:

@@ -220,9 +220,8 @@ class Route:
         """Note it, and raise where nobody else may go on."""
         candidate = admission.candidate
         if error.code not in ASKERS_OWN:
-            await _told(
-                breakers.note_failure, candidate.deployment_id, error, None if started else admission.probe
-            )
+            probe = None if started else admission.probe
+            await _told(breakers.note_failure, candidate.deployment_id, error, probe, seconds=seconds)
         elif admission.probe and not started:  # it answers, if only to refuse this request
             await _told(breakers.note_first_token, candidate.deployment_id, admission.probe)
         self._note(candidate, error.code, seconds, error.detail)

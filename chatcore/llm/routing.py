@@ -29,6 +29,7 @@ from chatcore.offload import offload
 logger = logging.getLogger(__name__)
 
 ANSWERED = "answered"
+STOPPED = "stopped"
 NOT_ASKED = frozenset({"busy", "circuit_open"})
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
@@ -39,7 +40,8 @@ OnRestart: TypeAlias = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One deployment considered. `outcome` is "answered" or the code of its ProviderError.
+    """One deployment considered. `outcome` is "answered", the code of its ProviderError, or "stopped": the request was
+    ended before it had said a word.
 
     Those of NOT_ASKED were passed over: every place was taken, or the breaker was open. One that broke off in
     mid-answer has two: "answered", and then its failure. `seconds` is the time to the first token, or to the failure.
@@ -67,9 +69,10 @@ async def answer(
     """The model's answer, ended by Finished. `request.model` and the default parameters are filled in here.
 
     `on_attempt` hears of every deployment that was considered: of a failed one at once, of the one that answers with
-    its first token. `on_wait` hears the position in line (1 is next) some times a second, and 0 when the wait is over.
-    `on_restart` is awaited before the first event of another deployment when one broke off in mid-answer: what it
-    said is void. That happens once; without `on_restart`, never.
+    its first token, of one that has said nothing yet when the request is stopped. `on_wait` hears the position in line
+    (1 is next) some times a second, and 0 when the wait is over. `on_restart` is awaited before the first event of
+    another deployment when one broke off in mid-answer: what it said is void. That happens once; without `on_restart`,
+    never.
 
     Raises ProviderError: the last one where nobody answered; with `started` set where the answering one failed later
     and nobody could begin anew. Close this generator (`contextlib.aclosing`) to stop early.
@@ -156,6 +159,10 @@ class Route:
             self.failure = None
         except ProviderError as error:
             await self._failed(admission, error, time.monotonic() - began, started=started)
+        except asyncio.CancelledError:
+            if not started:
+                self._note(candidate, STOPPED, time.monotonic() - began)
+            raise
         finally:
             self._seconds_left -= time.monotonic() - began
             if admission.call:

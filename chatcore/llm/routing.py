@@ -7,9 +7,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeAlias
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, candidates, instances, latencies, line
 from chatcore.llm.admission import Admission, admitted, estimated_tokens
+from chatcore.llm.attempts import ANSWERED, STOPPED, Attempt, attempt_at
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import told
@@ -28,34 +29,12 @@ from chatcore.offload import offload
 
 logger = logging.getLogger(__name__)
 
-ANSWERED = "answered"
-STOPPED = "stopped"
-NOT_ASKED = frozenset({"busy", "circuit_open"})
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
 
-OnAttempt: TypeAlias = Callable[["Attempt"], None]
+OnAttempt: TypeAlias = Callable[[Attempt], None]
 OnRestart: TypeAlias = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One deployment considered. `outcome` is "answered", the code of its ProviderError, or "stopped": the request was
-    ended before it had said a word.
-
-    Those of NOT_ASKED were passed over: every place was taken, or the breaker was open. One that broke off in
-    mid-answer has two: "answered", and then its failure. `seconds` is the time to the first token, or to the failure.
-    `detail` is for staff.
-    """
-
-    deployment: str
-    provider: str
-    model: str
-    outcome: str
-    seconds: float
-    detail: str = ""
-    deployment_id: str = ""
-    model_id: str = ""
+StandIns: TypeAlias = Callable[[Collection[uuid.UUID]], Awaitable[Collection[uuid.UUID]]]
 
 
 async def answer(
@@ -65,6 +44,7 @@ async def answer(
     on_attempt: OnAttempt | None = None,
     on_wait: OnWait | None = None,
     on_restart: OnRestart | None = None,
+    stand_ins: StandIns | None = None,
 ) -> AsyncGenerator[ModelEvent, None]:
     """The model's answer, ended by Finished. `request.model` and the default parameters are filled in here.
 
@@ -72,12 +52,20 @@ async def answer(
     its first token, of one that has said nothing yet when the request is stopped. `on_wait` hears the position in line
     (1 is next) some times a second, and 0 when the wait is over. `on_restart` is awaited before the first event of
     another deployment when one broke off in mid-answer: what it said is void. That happens once; without `on_restart`,
-    never.
+    never. `stand_ins` tells which of the model's fallbacks may answer whoever asks: it is asked once, before the first
+    of them is considered. Without it, all may.
 
     Raises ProviderError: the last one where nobody answered; with `started` set where the answering one failed later
     and nobody could begin anew. Close this generator (`contextlib.aclosing`) to stop early.
     """
-    route = Route(model_id, request, on_attempt, on_wait, on_restart)
+    route = Route(
+        model_id,
+        request,
+        on_attempt=on_attempt,
+        on_wait=on_wait,
+        on_restart=on_restart,
+        stand_ins=stand_ins,
+    )
     async with aclosing(route.admissions()) as admissions:
         async for admission in admissions:
             async with aclosing(route.asked(admission)) as events:
@@ -96,9 +84,11 @@ class Route:
         self,
         model_id: uuid.UUID,
         request: ModelRequest,
+        *,
         on_attempt: OnAttempt | None,
         on_wait: OnWait | None,
         on_restart: OnRestart | None,
+        stand_ins: StandIns | None,
     ) -> None:
         self.failure: ProviderError | None = None
         self._model_id = model_id
@@ -106,6 +96,8 @@ class Route:
         self._on_attempt = on_attempt or _ignore
         self._on_wait = on_wait or _ignore
         self._on_restart = on_restart
+        self._stand_ins = stand_ins
+        self._able: Collection[uuid.UUID] | None = None
         self._tokens = estimated_tokens(request)
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
@@ -119,8 +111,9 @@ class Route:
             full: list[Candidate] = []
             shut: list[Candidate] = []
             read_at = time.monotonic()
-            for candidate in await candidates.found(self._model_id):
-                if candidate.deployment_id in self._tried:
+            found = await candidates.found(self._model_id)
+            for candidate in found:
+                if candidate.deployment_id in self._tried or not await self._is_able(candidate, found):
                     continue
                 entered = await self._enter(candidate, is_fresh=time.monotonic() - read_at < FRESH_SECONDS)
                 if isinstance(entered, Admission):
@@ -169,6 +162,14 @@ class Route:
                 line.shared().leave(admission.call, tokens)
             if admission.probe and not started:
                 line.shared().give_back_probe(candidate.deployment_id, admission.probe)
+
+    async def _is_able(self, candidate: Candidate, found: Collection[Candidate]) -> bool:
+        """Whether it is of the model that was asked, or of one that may stand in for it."""
+        if candidate.model_id == self._model_id or self._stand_ins is None:
+            return True
+        if self._able is None:
+            self._able = await self._stand_ins({each.model_id for each in found} - {self._model_id})
+        return candidate.model_id in self._able
 
     async def _enter(self, candidate: Candidate, *, is_fresh: bool) -> Admission | str:
         """The right to ask it, or why not: `circuit_open`, `busy`."""
@@ -246,18 +247,7 @@ class Route:
             self._note(candidate, outcome, 0.0)
 
     def _note(self, candidate: Candidate, outcome: str, seconds: float, detail: str = "") -> None:
-        self._on_attempt(
-            Attempt(
-                candidate.label,
-                candidate.provider,
-                candidate.model,
-                outcome,
-                round(seconds, 3),
-                detail,
-                str(candidate.deployment_id),
-                str(candidate.model_id),
-            )
-        )
+        self._on_attempt(attempt_at(candidate, outcome, seconds, detail))
 
 
 def _ignore(_: Any) -> None:

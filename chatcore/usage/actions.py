@@ -14,8 +14,8 @@ from chatcore import rows
 from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, NotFound
+from chatcore.llm.attempts import ANSWERED, NOT_ASKED, STOPPED
 from chatcore.llm.models import Model
-from chatcore.llm.routing import ANSWERED, NOT_ASKED, STOPPED
 from chatcore.llm.types import Usage as Counts
 from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending

@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from pytest_django import Settings
 
 from chatcore.llm import breakers, instances, line, routing
+from chatcore.llm.attempts import Attempt
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Model, Provider
-from chatcore.llm.routing import Attempt
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import Finished, Usage
 from chatcore.offload import offload

@@ -10,6 +10,7 @@ from chatcore.llm import routing
 from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Usage
 from chatcore.usage import tokens
 from chatcore.usage.actions import Call, record
+from chatcore.usage.fallbacks import stand_ins
 from conversations.ledger import asker_of, tokens_of
 from conversations.models import Message
 
@@ -39,6 +40,7 @@ async def ask_aside(reply: "Claim | Message", request: ModelRequest) -> Aside:
         reply.model_id,
         request,
         on_attempt=lambda attempt: aside.route.append(dataclasses.asdict(attempt)),
+        stand_ins=stand_ins(reply.workspace_id, reply.user_id, reply.integration_id),
     )
     try:
         async with contextlib.aclosing(answer):

@@ -13,6 +13,7 @@ from chatcore.errors import NotFound
 from chatcore.llm import routing
 from chatcore.llm.types import ProviderError
 from chatcore.offload import offload
+from chatcore.usage.fallbacks import stand_ins
 from conversations.claims import restart_reply
 from conversations.errors import AskerGone
 from conversations.finishing import Ending, Outcome, finish
@@ -86,6 +87,7 @@ async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
         on_attempt=lambda attempt: route.append(dataclasses.asdict(attempt)),
         on_wait=stream.line.move,
         on_restart=lambda: restart(stream),
+        stand_ins=stand_ins(stream.claim.workspace_id, stream.claim.user_id, stream.claim.integration_id),
     )
     async with contextlib.aclosing(answer):
         async for event in answer:

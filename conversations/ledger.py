@@ -56,11 +56,11 @@ def _keep_concurrency(integrations: Iterable[Integration]) -> None:
 
 
 def record_replies(endings: Iterable["Ending"]) -> None:
-    """In the transaction of the final saves, behind their fence. Where nobody could be asked, nothing was called."""
+    """In the transaction of the final saves, behind their fence. Where nobody was asked, nothing was called."""
     calls, unmade = [], []
     for ending in endings:
         call = _call(ending)
-        if call.outcome == Message.Status.FAILED and not call.was_made:
+        if call.outcome != Message.Status.DONE and not call.was_made:
             unmade.append(ending.claim.id)
         else:
             calls.append(call)

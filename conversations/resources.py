@@ -51,10 +51,10 @@ class AttemptResource(BaseModel):
     provider: str
     model: str
     outcome: str = Field(
-        description="`answered`, or why it did not: `unavailable`, `timeout`, …; "
+        description="`answered`, or why it did not: `unavailable`, `timeout`, `stopped`, …; "
         "one that was `circuit_open` or `busy` was not asked."
     )
-    seconds: float = Field(description="To its first token, or to its failure.")
+    seconds: float = Field(description="To its first token, to its failure, or until it was stopped.")
 
     @classmethod
     def of(cls, attempt: dict[str, Any]) -> "AttemptResource":

@@ -165,6 +165,25 @@ def identify(
     return principal
 
 
+def asker(workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None) -> Principal | None:
+    """Who asked for something earlier, with the rights they have by now; None where they may ask no more."""
+    members = Membership.objects.filter(workspace=workspace, user=user, user__is_active=True)
+    member = members.select_related("user", "workspace").first() if user else None
+    machines = Integration.objects.filter(workspace=workspace, enabled=True).select_related("workspace")
+    machine = machines.filter(pk=integration).first() if integration else None
+    if (user and member is None) or (integration and machine is None) or not (member or machine):
+        return None
+    role = member.role if member else ""
+    return Principal(
+        member.user if member else None,
+        (member or machine).workspace,  # type: ignore[union-attr] # one of them is there
+        machine,
+        frozenset(machine.grants) if machine else MEMBER_GRANTS.get(role, frozenset()),
+        role,
+        credential="key" if machine else "session",
+    )
+
+
 def _bearer(authorization: str | None) -> str | None:
     """The text after `Bearer`. Another scheme belongs to something in front of us and is not looked at."""
     scheme, _, text = (authorization or "").strip().partition(" ")

@@ -1,14 +1,16 @@
 """The right to ask a deployment: its breaker and its limits, decided together."""
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
 
-from chatcore.llm import breakers, places
+from chatcore.llm import breakers, line, places
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest
+from chatcore.offload import offload
 
 CHARACTERS_PER_TOKEN = 4
 USUAL_ANSWER = 500  # tokens, where the request sets no limit
@@ -23,12 +25,27 @@ class Admission:
     call: uuid.UUID | None = None
 
 
+async def admitted(candidate: Candidate, tokens: int, *, early: bool = False) -> Admission | str:
+    """`admit`, in a thread. What it takes for one who is stopped meanwhile is given back."""
+    taking = asyncio.ensure_future(offload(admit, candidate, tokens, early=early))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        taking.add_done_callback(_give_back)
+        raise
+
+
 @transaction.atomic
-def admit(candidate: Candidate, tokens: int) -> Admission | str:
-    """The right to ask the candidate as things stand now, or why not: `circuit_open`, `busy`."""
+def admit(candidate: Candidate, tokens: int, *, early: bool = False) -> Admission | str:
+    """The right to ask the candidate as things stand now, or why not: `circuit_open`, `busy`.
+
+    `early` is for a request that nobody else can answer: it may look before its time whether the candidate is back.
+    """
     probe = call = None
     if breakers.is_open(breakers.health_now(candidate.deployment_id)):
-        probe = breakers.take_probe(candidate.deployment_id)
+        if candidate.is_limited:
+            places.lock([candidate.deployment_id])
+        probe = breakers.take_probe(candidate.deployment_id, early=early)
         if probe is None:
             return "circuit_open"
     if candidate.is_limited:
@@ -41,10 +58,15 @@ def admit(candidate: Candidate, tokens: int) -> Admission | str:
     return Admission(candidate, probe, call)
 
 
-def admit_early(candidate: Candidate) -> Admission | None:
-    """The right to look before its time whether it is back, for a request that nobody else can answer."""
-    probe = breakers.take_probe(candidate.deployment_id, early=True)
-    return Admission(candidate, probe=probe) if probe else None
+def _give_back(taking: "asyncio.Future[Admission | str]") -> None:
+    if taking.cancelled() or taking.exception():
+        return
+    entered = taking.result()
+    if isinstance(entered, Admission):
+        if entered.call:
+            line.shared().leave(entered.call, 0)
+        if entered.probe:
+            line.shared().give_back_probe(entered.candidate.deployment_id, entered.probe)
 
 
 def estimated_tokens(request: ModelRequest) -> int:

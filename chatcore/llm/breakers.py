@@ -33,6 +33,8 @@ ASKERS_OWN = frozenset({"bad_request", "content_filter", "context_too_long", "em
 EARLY_SECONDS = 5.0  # between two probes while nobody else can answer
 MAX_RETRY_AFTER = 3600.0
 PROBE_MARGIN = 15.0
+# Of an open breaker `h`, whose deployment is `d` at the provider `p`.
+HALF_OPEN = "(h.open_until <= statement_timestamp() or greatest(d.updated_at, p.updated_at) > h.opened_at)"
 
 
 def is_open(health: DeploymentHealth | None) -> bool:
@@ -45,16 +47,23 @@ def health_now(deployment_id: uuid.UUID) -> DeploymentHealth | None:
 
 
 @transaction.atomic
-def note_failure(deployment_id: uuid.UUID, error: ProviderError, probe: uuid.UUID | None = None) -> None:
-    """Count a failure; `probe` if it was that of the probe. What comes late to an open breaker changes nothing."""
+def note_failure(
+    deployment_id: uuid.UUID, error: ProviderError, probe: uuid.UUID | None = None, *, seconds: float = 0.0
+) -> None:
+    """Count a failure of a request that began `seconds` ago; `probe` if it was that of the probe.
+
+    Requests that were under way when the breaker opened change nothing, also where it has closed since: of what is
+    new they say nothing.
+    """
     DeploymentHealth.objects.bulk_create(
         [DeploymentHealth(deployment_id=deployment_id)], ignore_conflicts=True
     )
     rows = DeploymentHealth.objects.select_for_update(of=("self",)).annotate(now=Now())
     health = rows.get(deployment=deployment_id)
     was_open = is_open(health)
-    is_late = health.probe != probe if probe else was_open
-    if is_late:
+    began = health.now - timedelta(seconds=seconds)
+    is_old = was_open or (health.opened_at is not None and began < health.opened_at)
+    if health.probe != probe if probe else is_old:
         return
     health.failures += 1
     health.code, health.detail, health.failed_at = error.code, error.detail, health.now
@@ -123,7 +132,7 @@ def state_of(health: DeploymentHealth) -> str:
     return "open" if health.open_until > timezone.now() else "half-open"
 
 
-_CLOSED = {"open_until": None, "opened_at": None, "not_before": None, "probe": None, "probing_until": None}
+_CLOSED = {"open_until": None, "not_before": None, "probe": None, "probing_until": None}
 
 
 def _open(health: DeploymentHealth, error: ProviderError, now: datetime) -> None:
@@ -183,13 +192,11 @@ def _audiences(workspace_id: uuid.UUID | None) -> dict[uuid.UUID, list[uuid.UUID
     return audiences
 
 
-_TAKE_PROBE = """
+_TAKE_PROBE = f"""
 update llm_deploymenthealth h
 set probe = %(probe)s, probing_until = statement_timestamp() + make_interval(secs => %(lease)s)
 from llm_deployment d join llm_provider p on p.id = d.provider_id
 where h.deployment_id = %(id)s and d.id = h.deployment_id and h.open_until is not null
-    and (h.open_until <= statement_timestamp()
-         or greatest(d.updated_at, p.updated_at) > h.opened_at
-         or (%(early)s and h.not_before <= statement_timestamp()))
+    and ({HALF_OPEN} or (%(early)s and h.not_before <= statement_timestamp()))
     and (h.probing_until is null or h.probing_until <= statement_timestamp())
-"""
+"""  # noqa: S608

@@ -109,7 +109,7 @@ def _orders(model_id: uuid.UUID, requests: Sequence[int]) -> list[list[Candidate
 
 
 def _fallbacks(model_id: uuid.UUID) -> QuerySet[Fallback]:
-    return Fallback.objects.filter(model=model_id)
+    return Fallback.objects.within_borders().filter(model=model_id)
 
 
 def _usable(model_id: uuid.UUID) -> QuerySet[Deployment]:

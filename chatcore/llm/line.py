@@ -38,6 +38,11 @@ class Waiting:
     turn: "asyncio.Future[Place | None]"
     on_wait: OnWait
 
+    @property
+    def given(self) -> Place | None:
+        """The place, if it has come."""
+        return self.turn.result() if self.turn.done() and not self.turn.cancelled() else None
+
 
 class Line:
     """Of one event loop. Its task lives while anything is held or waited for."""
@@ -49,25 +54,29 @@ class Line:
         self._serving: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
-    async def turn(self, deployments: Sequence[uuid.UUID], tokens: int, on_wait: OnWait) -> Place | None:
+    async def turn(
+        self, deployments: Sequence[uuid.UUID], tokens: int, until: float, on_wait: OnWait
+    ) -> Place | None:
         """Wait for a place at one of the deployments; None when none of them may be asked any more.
 
         `on_wait` hears the position (1 is next) some times a second, and 0 at the end. Raises ProviderError `busy`
-        after MODEL_WAIT_TIMEOUT seconds.
+        at `until`, in the loop's time.
         """
         waiter = await offload(places.join_line, deployments, tokens)
         waiting = Waiting(deployments, asyncio.get_running_loop().create_future(), on_wait)
         self._waiting[waiter] = waiting
         self._serve()
         try:
-            async with asyncio.timeout(settings.MODEL_WAIT_TIMEOUT):
+            async with asyncio.timeout_at(until):
                 place = await waiting.turn
         except TimeoutError:
-            words = f"no place within {settings.MODEL_WAIT_TIMEOUT:g} s"
-            raise ProviderError("busy", words) from None
+            place = waiting.given  # at the last moment
+            if place is None:
+                words = f"no place within {settings.MODEL_WAIT_TIMEOUT:g} s"
+                raise ProviderError("busy", words) from None
         except asyncio.CancelledError:
-            if waiting.turn.done() and not waiting.turn.cancelled() and (given := waiting.turn.result()):
-                self.leave(given.call, 0)
+            if waiting.given:
+                self._give_back(waiting.given)
             raise
         finally:
             del self._waiting[waiter]
@@ -84,6 +93,12 @@ class Line:
         """Give the place back, at once and without waiting for it."""
         self._calls.discard(call)
         self.run_errand(offload(places.leave, call, tokens))
+
+    def _give_back(self, place: Place) -> None:
+        """Nobody wants it any more."""
+        self.leave(place.call, 0)
+        if place.probe:
+            self.give_back_probe(place.deployment_id, place.probe)
 
     def give_back_probe(self, deployment_id: uuid.UUID, probe: uuid.UUID) -> None:
         self.run_errand(offload(breakers.give_back_probe, deployment_id, probe))
@@ -131,7 +146,7 @@ class Line:
             place, waiting = turns.places.get(waiter), self._waiting.get(waiter)
             if waiting is None or waiting.turn.done():  # it left meanwhile
                 if place:
-                    self.leave(place.call, 0)
+                    self._give_back(place)
             elif place or waiter not in turns.positions:
                 if place:
                     self.hold(place.call)

@@ -20,7 +20,7 @@ from chatcore.llm.litellm_access import own_access_problem
 from chatcore.llm.own_addresses import own_address_problem
 from chatcore.llm.prices import problem_with, read_prices
 from chatcore.llm.providers import ProviderSettings, address_problem
-from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
+from chatcore.llm.querysets import DeploymentQuerySet, FallbackQuerySet, ModelQuerySet, ProviderManager
 from chatcore.security.fields import EncryptedTextField
 
 # In `options`: the environment variable the credential came from and follows (see first_run.py).
@@ -210,6 +210,8 @@ class Fallback(models.Model):
     to = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="+")
     position = models.PositiveSmallIntegerField(default=0)
 
+    objects: ClassVar[FallbackQuerySet] = FallbackQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
         ordering = ["position", "pk"]
         constraints = [
@@ -219,6 +221,13 @@ class Fallback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} → {self.to}"
+
+    def clean(self) -> None:
+        to = Model.objects.filter(pk=self.to_id).first()
+        if to is not None and to.workspace_id not in (None, self.model.workspace_id):
+            raise ValidationError(
+                {"to": "This model belongs to another workspace than the one it answers for."}
+            )
 
 
 class Deployment(models.Model):
@@ -268,6 +277,8 @@ class Deployment(models.Model):
         return any(limit is not None for limit in (self.max_concurrent, self.rpm, self.tpm))
 
     def clean(self) -> None:
+        if self.provider_id is None or self.model_id is None:
+            return  # a form says so itself
         owner: Any = self.provider.workspace_id
         if owner is not None and owner != self.model.workspace_id:
             raise ValidationError({"provider": "This provider belongs to another workspace than the model."})

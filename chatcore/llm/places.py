@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from chatcore.ids import uuid7
+from chatcore.llm import breakers
 from chatcore.llm.traffic import Call, Waiter
 
 CALL_LEASE = 6.0
@@ -25,10 +26,12 @@ LOCK_NAMESPACE = 7302
 class Room:
     """What a deployment's limits leave: `running` now, `started` and `tokens` within the last minute.
 
-    `is_shut`: its breaker is not closed.
+    `is_shut`: its breaker is open. Half-open, it takes one request, its probe; `is_probed`: that one is under way.
     """
 
     is_shut: bool
+    is_half_open: bool
+    is_probed: bool
     max_concurrent: int | None
     rpm: int | None
     tpm: int | None
@@ -44,7 +47,12 @@ class Room:
             and (self.tpm is None or not self.tokens or self.tokens + tokens <= self.tpm)
         )
 
+    def takes(self, tokens: int) -> bool:
+        """Whether one who waits may ask."""
+        return not self.is_probed and self.fits(tokens)
+
     def take(self, tokens: int) -> None:
+        self.is_probed = self.is_half_open
         self.running += 1
         self.started += 1
         self.tokens += tokens
@@ -52,10 +60,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A request may be made of this deployment; `call` counts until it is left."""
+    """A request may be made of this deployment, maybe as its breaker's probe; `call` counts until it is left."""
 
     deployment_id: uuid.UUID
     call: uuid.UUID
+    probe: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ def count_call(deployment_id: uuid.UUID, tokens: int) -> uuid.UUID:
 @transaction.atomic
 def take_place(deployment_id: uuid.UUID, tokens: int) -> uuid.UUID | None:
     """A place at a limited deployment, if there is one besides those that the line waits for."""
-    _lock([deployment_id])
+    lock([deployment_id])
     room = _rooms([deployment_id]).get(deployment_id)
     if room is None:
         return None
@@ -106,20 +115,21 @@ def take_turns(mine: Mapping[int, Sequence[uuid.UUID]]) -> Turns:
     Places are dealt out in the order of the whole line; what is dealt to another worker's waiters is left for it.
     """
     wanted = sorted({deployment for each in mine.values() for deployment in each})
-    _lock(wanted)
+    lock(wanted)
     _rows(_RENEW_WAITERS, {"ids": list(mine), "lease": WAITER_LEASE})
     rooms, turns = _rooms(wanted), Turns()
     behind: Counter[tuple[uuid.UUID, ...]] = Counter()
     begun: list[tuple[uuid.UUID, uuid.UUID, int]] = []
     for waiter, deployments, tokens in _waiting(wanted):
         open_ones = [each for each in deployments if each in rooms and not rooms[each].is_shut]
-        free = next((each for each in open_ones if rooms[each].fits(tokens)), None)
+        free = next((each for each in open_ones if rooms[each].takes(tokens)), None)
+        place = _place(free, rooms[free]) if free is not None and waiter in mine else None
         if free is not None:
             rooms[free].take(tokens)
-            if waiter in mine:
-                turns.places[waiter] = Place(free, uuid7())
-                begun.append((turns.places[waiter].call, free, tokens))
-        elif open_ones:
+        if place is not None:
+            turns.places[waiter] = place
+            begun.append((place.call, place.deployment_id, tokens))
+        elif open_ones and (free is None or waiter in mine):
             if waiter in mine:
                 turns.positions[waiter] = 1 + _ahead(behind, deployments)
             behind[tuple(deployments)] += 1
@@ -137,6 +147,13 @@ def renew(calls: Collection[uuid.UUID]) -> None:
         sql.execute(_FORGET_WAITERS)
 
 
+def lock(deployments: Iterable[uuid.UUID]) -> None:
+    """In the order of ids, and before the rows of their breakers, so that two workers cannot wait for each other."""
+    with connection.cursor() as sql:
+        for deployment in deployments:
+            sql.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_NAMESPACE, str(deployment)])
+
+
 def leave(call: uuid.UUID, tokens: int | None) -> None:
     """The call has ended. `tokens` as the provider counted them; unknown leaves the estimate."""
     known = {} if tokens is None else {"tokens": tokens}
@@ -147,11 +164,12 @@ def _ahead(behind: Counter[tuple[uuid.UUID, ...]], deployments: Collection[uuid.
     return sum(number for wanted, number in behind.items() if not set(wanted).isdisjoint(deployments))
 
 
-def _lock(deployments: Iterable[uuid.UUID]) -> None:
-    """In the order of ids, so that two workers cannot wait for each other."""
-    with connection.cursor() as sql:
-        for deployment in deployments:
-            sql.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_NAMESPACE, str(deployment)])
+def _place(deployment_id: uuid.UUID, room: Room) -> Place | None:
+    """None where the breaker is half-open no more."""
+    if not room.is_half_open:
+        return Place(deployment_id, uuid7())
+    probe = breakers.take_probe(deployment_id)
+    return Place(deployment_id, uuid7(), probe) if probe else None
 
 
 def _rooms(deployments: Sequence[uuid.UUID]) -> dict[uuid.UUID, Room]:
@@ -186,7 +204,11 @@ from unnest(%(ids)s::uuid[], %(deployments)s::uuid[], %(tokens)s::int[]) as mine
 """  # noqa: S608
 
 _ROOMS = f"""
-select d.id, h.open_until is not null, d.max_concurrent, d.rpm, d.tpm,
+select d.id,
+    h.open_until is not null and not {breakers.HALF_OPEN},
+    h.open_until is not null and {breakers.HALF_OPEN},
+    h.open_until is not null and coalesce(h.probing_until > statement_timestamp(), false),
+    d.max_concurrent, d.rpm, d.tpm,
     count(c.id) filter (where c.expires_at > statement_timestamp()),
     count(c.id) filter (where c.started_at > {_MINUTE_AGO}),
     coalesce(sum(c.tokens) filter (where c.started_at > {_MINUTE_AGO}), 0)
@@ -196,7 +218,7 @@ left join llm_deploymenthealth h on h.deployment_id = d.id
 left join llm_call c on c.deployment_id = d.id
     and (c.expires_at > statement_timestamp() or c.started_at > {_MINUTE_AGO})
 where d.id = any(%(deployments)s) and d.enabled
-group by d.id, h.open_until
+group by d.id, p.id, h.deployment_id
 """  # noqa: S608
 
 _WAITING = """

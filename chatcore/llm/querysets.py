@@ -12,7 +12,7 @@ from django.db.models.lookups import GreaterThan
 from chatcore.accounts.principals import Principal
 
 if TYPE_CHECKING:
-    from chatcore.llm.models import Deployment, Model, Provider
+    from chatcore.llm.models import Deployment, Fallback, Model, Provider  # noqa: F401 (named in annotations only)
 
 DEMO = "demo"
 
@@ -45,8 +45,7 @@ class ModelQuerySet(QuerySet["Model"]):
 
     def described(self) -> "ModelQuerySet":
         """With their fallbacks."""
-        links = apps.get_model("llm", "Fallback").objects.select_related("to")
-        return self.prefetch_related(Prefetch("fallback_links", links))
+        return self.prefetch_related(Prefetch("fallback_links", _links().select_related("to")))
 
     def reachable(self) -> "ModelQuerySet":
         """Enabled, with an enabled deployment at an enabled provider."""
@@ -54,7 +53,7 @@ class ModelQuerySet(QuerySet["Model"]):
 
     def one_sees(self, model_id: uuid.UUID) -> bool:
         """Whether that model takes images, or one that may answer in its place."""
-        answering = Q(pk=model_id) | Q(pk__in=self.filter(pk=model_id).values("fallbacks"))
+        answering = Q(pk=model_id) | Q(pk__in=_links().filter(model=model_id).values("to"))
         return self.filter(answering, supports_vision=True).exists()
 
     def named(self, name: str) -> "Model | None":
@@ -79,6 +78,12 @@ class ModelQuerySet(QuerySet["Model"]):
         return self.order_by(preference, "pk")
 
 
+class FallbackQuerySet(QuerySet["Fallback"]):
+    def within_borders(self) -> "FallbackQuerySet":
+        """None crosses into a workspace: a shared model's are shared, whatever became of its rows since."""
+        return self.filter(Q(to__workspace=None) | Q(to__workspace=F("model__workspace")))
+
+
 class DeploymentQuerySet(QuerySet["Deployment"]):
     def usable(self) -> "DeploymentQuerySet":
         """Enabled ones of enabled models at enabled providers; none crosses from one workspace to another."""
@@ -94,6 +99,11 @@ def _enabled_deployments() -> QuerySet["Deployment"]:
     # By its name: the tables are declared with these querysets.
     deployments: DeploymentQuerySet = apps.get_model("llm", "Deployment").objects.usable()
     return deployments
+
+
+def _links() -> FallbackQuerySet:
+    links: FallbackQuerySet = apps.get_model("llm", "Fallback").objects.within_borders()
+    return links
 
 
 def _granted(principal: Principal) -> Q:

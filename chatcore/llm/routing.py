@@ -7,16 +7,17 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from dataclasses import replace
+from typing import Any, ParamSpec, TypeAlias
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, candidates, instances, latencies, line
-from chatcore.llm.admission import Admission, admit, admit_early, estimated_tokens, input_tokens
+from chatcore.llm.admission import Admission, admitted, estimated_tokens, input_tokens
+from chatcore.llm.attempts import ANSWERED, STOPPED, Attempt, attempt_at
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.contents import told
@@ -28,33 +29,12 @@ from chatcore.offload import offload
 
 logger = logging.getLogger(__name__)
 
-ANSWERED = "answered"
-NOT_ASKED = frozenset({"busy", "circuit_open"})
 FRESH_SECONDS = 1.0
 P = ParamSpec("P")
-T = TypeVar("T")
 
-OnAttempt: TypeAlias = Callable[["Attempt"], None]
+OnAttempt: TypeAlias = Callable[[Attempt], None]
 OnRestart: TypeAlias = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One deployment considered. `outcome` is "answered" or the code of its ProviderError.
-
-    Those of NOT_ASKED were passed over: every place was taken, or the breaker was open. One that broke off in
-    mid-answer has two: "answered", and then its failure. `seconds` is the time to the first token, or to the failure.
-    `detail` is for staff.
-    """
-
-    deployment: str
-    provider: str
-    model: str
-    outcome: str
-    seconds: float
-    detail: str = ""
-    deployment_id: str = ""
-    model_id: str = ""
+StandIns: TypeAlias = Callable[[Collection[uuid.UUID]], Awaitable[Collection[uuid.UUID]]]
 
 
 async def answer(
@@ -64,18 +44,28 @@ async def answer(
     on_attempt: OnAttempt | None = None,
     on_wait: OnWait | None = None,
     on_restart: OnRestart | None = None,
+    stand_ins: StandIns | None = None,
 ) -> AsyncGenerator[ModelEvent, None]:
     """The model's answer, ended by Finished. `request.model` and the default parameters are filled in here.
 
     `on_attempt` hears of every deployment that was considered: of a failed one at once, of the one that answers with
-    its first token. `on_wait` hears the position in line (1 is next) some times a second, and 0 when the wait is over.
-    `on_restart` is awaited before the first event of another deployment when one broke off in mid-answer: what it
-    said is void. That happens once; without `on_restart`, never.
+    its first token, of one that has said nothing yet when the request is stopped. `on_wait` hears the position in line
+    (1 is next) some times a second, and 0 when the wait is over. `on_restart` is awaited before the first event of
+    another deployment when one broke off in mid-answer: what it said is void. That happens once; without `on_restart`,
+    never. `stand_ins` tells which of the model's fallbacks may answer whoever asks: it is asked once, before the first
+    of them is considered. Without it, all may.
 
     Raises ProviderError: the last one where nobody answered; with `started` set where the answering one failed later
     and nobody could begin anew. Close this generator (`contextlib.aclosing`) to stop early.
     """
-    route = Route(model_id, request, on_attempt, on_wait, on_restart)
+    route = Route(
+        model_id,
+        request,
+        on_attempt=on_attempt,
+        on_wait=on_wait,
+        on_restart=on_restart,
+        stand_ins=stand_ins,
+    )
     async with aclosing(route.admissions()) as admissions:
         async for admission in admissions:
             async with aclosing(route.asked(admission)) as events:
@@ -94,9 +84,11 @@ class Route:
         self,
         model_id: uuid.UUID,
         request: ModelRequest,
+        *,
         on_attempt: OnAttempt | None,
         on_wait: OnWait | None,
         on_restart: OnRestart | None,
+        stand_ins: StandIns | None,
     ) -> None:
         self.failure: ProviderError | None = None
         self._model_id = model_id
@@ -104,11 +96,14 @@ class Route:
         self._on_attempt = on_attempt or _ignore
         self._on_wait = on_wait or _ignore
         self._on_restart = on_restart
+        self._stand_ins = stand_ins
+        self._able: Collection[uuid.UUID] | None = None
         self._tokens = estimated_tokens(request)
         self._input_tokens = input_tokens(request)
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
         self._seconds_left = configured_timeouts().total
+        self._wait_until: float | None = None
         self._interrupted: ProviderError | None = None
 
     async def admissions(self) -> AsyncGenerator[Admission, None]:
@@ -117,8 +112,9 @@ class Route:
             full: list[Candidate] = []
             shut: list[Candidate] = []
             read_at = time.monotonic()
-            for candidate in await candidates.found(self._model_id, self._input_tokens):
-                if candidate.deployment_id in self._tried:
+            found = await candidates.found(self._model_id, self._input_tokens)
+            for candidate in found:
+                if candidate.deployment_id in self._tried or not await self._is_able(candidate, found):
                     continue
                 entered = await self._enter(candidate, is_fresh=time.monotonic() - read_at < FRESH_SECONDS)
                 if isinstance(entered, Admission):
@@ -157,6 +153,10 @@ class Route:
             self.failure = None
         except ProviderError as error:
             await self._failed(admission, error, time.monotonic() - began, started=started)
+        except asyncio.CancelledError:
+            if not started:
+                self._note(candidate, STOPPED, time.monotonic() - began)
+            raise
         finally:
             self._seconds_left -= time.monotonic() - began
             if admission.call:
@@ -164,24 +164,37 @@ class Route:
             if admission.probe and not started:
                 line.shared().give_back_probe(candidate.deployment_id, admission.probe)
 
+    async def _is_able(self, candidate: Candidate, found: Collection[Candidate]) -> bool:
+        """Whether it is of the model that was asked, or of one that may stand in for it."""
+        if candidate.model_id == self._model_id or self._stand_ins is None:
+            return True
+        if self._able is None:
+            self._able = await self._stand_ins({each.model_id for each in found} - {self._model_id})
+        return candidate.model_id in self._able
+
     async def _enter(self, candidate: Candidate, *, is_fresh: bool) -> Admission | str:
         """The right to ask it, or why not: `circuit_open`, `busy`."""
         if is_fresh and not candidate.is_shut and not candidate.is_counted:
             return Admission(candidate)
-        return await _taken(offload(admit, candidate, self._tokens), _give_back)
+        return await admitted(candidate, self._tokens)
 
     async def _wait(self, full: list[Candidate]) -> Admission | None:
-        """In line for whichever of them has a place first. A title is not worth a wait."""
+        """In line for whichever of them has a place first; all waits of a request end at one time. A title is not
+        worth a wait.
+        """
         if self._request.purpose != "reply":
             raise ProviderError("busy", "every place is taken")
+        if self._wait_until is None:
+            self._wait_until = asyncio.get_running_loop().time() + settings.MODEL_WAIT_TIMEOUT
         wanted = {candidate.deployment_id: candidate for candidate in full}
-        place = await line.shared().turn(list(wanted), self._tokens, self._on_wait)
-        return Admission(wanted[place.deployment_id], call=place.call) if place else None
+        place = await line.shared().turn(list(wanted), self._tokens, self._wait_until, self._on_wait)
+        return Admission(wanted[place.deployment_id], place.probe, place.call) if place else None
 
     async def _early_probe(self, shut: list[Candidate]) -> Admission | None:
         """Nobody else is left: before its time, one request may look whether the first to come back is back."""
         candidate = min(shut, key=lambda each: each.open_for)
-        return await _taken(offload(admit_early, candidate), _give_back)
+        entered = await admitted(candidate, self._tokens, early=True)
+        return entered if isinstance(entered, Admission) else None
 
     async def _events(self, candidate: Candidate) -> AsyncGenerator[ModelEvent, None]:
         if candidate.settings is None:
@@ -216,9 +229,8 @@ class Route:
         """Note it, and raise where nobody else may go on."""
         candidate = admission.candidate
         if error.code not in ASKERS_OWN:
-            await _told(
-                breakers.note_failure, candidate.deployment_id, error, None if started else admission.probe
-            )
+            probe = None if started else admission.probe
+            await _told(breakers.note_failure, candidate.deployment_id, error, probe, seconds=seconds)
         elif admission.probe and not started:  # it answers, if only to refuse this request
             await _told(breakers.note_first_token, candidate.deployment_id, admission.probe)
         self._note(candidate, error.code, seconds, error.detail)
@@ -236,41 +248,7 @@ class Route:
             self._note(candidate, outcome, 0.0)
 
     def _note(self, candidate: Candidate, outcome: str, seconds: float, detail: str = "") -> None:
-        self._on_attempt(
-            Attempt(
-                candidate.label,
-                candidate.provider,
-                candidate.model,
-                outcome,
-                round(seconds, 3),
-                detail,
-                str(candidate.deployment_id),
-                str(candidate.model_id),
-            )
-        )
-
-
-async def _taken(taking: Coroutine[Any, Any, T], give_back: Callable[[T], None]) -> T:
-    """What a thread takes for us, or nothing: it is given back where we are stopped before we have it."""
-    task = asyncio.ensure_future(taking)
-
-    def undo(done: asyncio.Future[T]) -> None:
-        if not done.cancelled() and not done.exception():
-            give_back(done.result())
-
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(undo)
-        raise
-
-
-def _give_back(entered: Admission | str | None) -> None:
-    if isinstance(entered, Admission):
-        if entered.call:
-            line.shared().leave(entered.call, 0)
-        if entered.probe:
-            line.shared().give_back_probe(entered.candidate.deployment_id, entered.probe)
+        self._on_attempt(attempt_at(candidate, outcome, seconds, detail))
 
 
 def _ignore(_: Any) -> None:

@@ -11,7 +11,7 @@ class DeploymentHealth(models.Model):
     """A deployment's circuit breaker and its speed, as all workers see them. No row: nothing ever happened.
 
     `closed → open → half-open → closed | open`. Closed has no `open_until`; when that time is over the breaker is
-    half-open, and `probe` is the one request that may try (see breakers.py).
+    half-open, and `probe` is the one request that may try (see breakers.py). `opened_at` stays when it closes.
     """
 
     deployment = models.OneToOneField(

@@ -14,8 +14,8 @@ from chatcore import rows
 from chatcore.accounts.models import Integration, User
 from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, NotFound
+from chatcore.llm.attempts import ANSWERED, NOT_ASKED, STOPPED
 from chatcore.llm.models import Model
-from chatcore.llm.routing import ANSWERED, NOT_ASKED
 from chatcore.llm.types import Usage as Counts
 from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending
@@ -60,7 +60,13 @@ class Call:
 
     @property
     def failed_attempts(self) -> int:
-        return sum(each["outcome"] not in NOT_ASKED | {ANSWERED} for each in self.route)
+        """Of those whose consumption nobody knows: the counts are of the one that answered, also if it broke off."""
+        known = (self.answered or {}).get("deployment_id")
+        return sum(
+            each["outcome"] not in NOT_ASKED | {ANSWERED, STOPPED}
+            and (known is None or each.get("deployment_id") != known)
+            for each in self.route
+        )
 
     @property
     def answered(self) -> Mapping[str, Any] | None:
@@ -127,9 +133,11 @@ def _row(call: Call, around: Surroundings) -> Usage:
 
 
 def _counted(call: Call) -> Counts:
-    """What the provider counted; for an answer it did not count, our estimate. Of a failure nobody knows."""
+    """What the provider counted; for an answer it did not count, our estimate, also if it broke off or was stopped.
+    Where nothing was answered, nobody knows.
+    """
     counts = _believable(call.counts or UNKNOWN)
-    if call.answered is None or call.outcome == Usage.Outcome.FAILED:
+    if call.answered is None:
         return counts
     if counts.input_tokens is not None and counts.output_tokens is not None:
         return counts

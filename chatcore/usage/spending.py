@@ -85,7 +85,25 @@ def is_spent(
     workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: uuid.UUID
 ) -> bool:
     """Whether a budget that covers such a call has nothing left: for calls nobody waits for, which are left out."""
-    covering = list(Budget.objects.covering(workspace, user, integration, model))
+    return _is_any_spent(list(Budget.objects.covering(workspace, user, integration, model)))
+
+
+def may_stand_in(
+    workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: Model
+) -> bool:
+    """Whether the model may answer a reply that was asked of another: the budgets for it alone have something left, and
+    no strict one is in doubt about its price. Those for every model were asked when the reply was.
+    """
+    covering = list(Budget.objects.covering(workspace, user, integration, model.pk))
+    doubtful = {budget.currency for budget in covering if budget.unit == Budget.Unit.MONEY and budget.strict}
+    if doubtful:
+        price = price_of_model(model)
+        if price is None or doubtful != {price.currency}:
+            return False
+    return not _is_any_spent([budget for budget in covering if budget.model_id])
+
+
+def _is_any_spent(covering: Sequence[Budget]) -> bool:
     if not covering:
         return False
     now = timezone.now()

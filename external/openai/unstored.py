@@ -29,6 +29,7 @@ from chatcore.offload import offload
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.errors import BudgetExceeded
+from chatcore.usage.fallbacks import stand_ins
 from conversations.actions import Spoken
 from conversations.actions.access import find_model
 from conversations.attachments import Examined
@@ -75,6 +76,7 @@ class Unstored:
             self.model.pk,
             self.request,
             on_attempt=lambda attempt: self.route.append(dataclasses.asdict(attempt)),
+            stand_ins=stand_ins(*_asker(self.principal)),
         )
         try:
             async with contextlib.aclosing(answer):
@@ -104,10 +106,11 @@ class Unstored:
     def _record(self, outcome: str, code: str, seconds: float) -> None:
         turns = self.request.turns
         read = tokens.estimate_turns(turn.text for turn in turns) + image_tokens(turns)
+        workspace, user, integration = _asker(self.principal)
         call = Call(
-            workspace=self.principal.workspace.id,
-            user=self.principal.user.id if self.principal.user else None,
-            integration=self.principal.integration.id if self.principal.integration else None,
+            workspace=workspace,
+            user=user,
+            integration=integration,
             purpose="reply",
             model=self.model.pk,
             model_name=self.model.name,
@@ -139,14 +142,16 @@ async def open_unstored(principal: Principal, request: ChatRequest) -> Unstored:
     return await offload(_prepared, principal, request, checked, files)
 
 
+def _asker(principal: Principal) -> tuple[uuid.UUID, uuid.UUID | None, uuid.UUID | None]:
+    """The ids of the workspace, the user and the integration."""
+    user, integration = principal.user, principal.integration
+    return principal.workspace.id, user.id if user else None, integration.id if integration else None
+
+
 def _check(principal: Principal, request: ChatRequest) -> _Checked:
     principal.require("messages:write")
     model = find_model(principal, request.model)
-    asker = (
-        principal.user.id if principal.user else None,
-        principal.integration.id if principal.integration else None,
-    )
-    if spending.is_spent(principal.workspace.id, *asker, model.pk):
+    if spending.is_spent(*_asker(principal), model.pk):
         raise BudgetExceeded
     dialogue, sent = request.dialogue()
     return _Checked(model, dialogue, sent, bool(sent) and Model.objects.one_sees(model.pk))

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from chatcore.accounts import keys
 from chatcore.accounts.models import Integration, Membership, User, Workspace
-from chatcore.accounts.principals import NoWorkspace, Principal, identify
+from chatcore.accounts.principals import NoWorkspace, Principal, asker, identify
 from chatcore.errors import Forbidden, NotFound, Unauthenticated
 from tests.accounts.factories import make_integration, make_key_text, make_member, make_user, make_workspace
 
@@ -177,3 +177,29 @@ class TestIdentify:
     def test_a_switched_off_account_is_nobody(self):
         with pytest.raises(Unauthenticated):
             identify(user=make_member(is_active=False), session={})
+
+
+@pytest.mark.django_db
+class TestAsker:
+    """Who asked earlier, by the ids that were kept."""
+
+    def test_a_member_and_an_integration_come_back_with_the_rights_they_have_by_now(self):
+        user = make_member(role="guest")
+        workspace = user.memberships.get().workspace
+        integration = make_integration(workspace, grants=("models:use:small",))
+        person = asker(workspace.pk, user.pk, None)
+        assert (person.user, person.workspace, person.role) == (user, workspace, "guest")
+        assert person.grants == identify(user=user, session={}).grants
+        outside = asker(workspace.pk, user.pk, integration.pk)
+        assert (outside.integration, outside.grants) == (integration, {"models:use:small"})
+        alone = asker(workspace.pk, None, integration.pk)
+        assert (alone.user, alone.role) == (None, "")
+
+    def test_nobody_comes_back_who_may_ask_no_more(self):
+        user, away = make_member(), make_member(is_active=False)
+        workspace = user.memberships.get().workspace
+        integration = make_integration(workspace, enabled=False)
+        assert asker(workspace.pk, None, None) is None
+        assert asker(make_workspace().pk, user.pk, None) is None
+        assert asker(away.memberships.get().workspace_id, away.pk, None) is None
+        assert asker(workspace.pk, user.pk, integration.pk) is None

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from chatcore.llm import breakers, line, routing
+from chatcore.llm.attempts import Attempt
 from chatcore.llm.models import Model
-from chatcore.llm.routing import Attempt
 from chatcore.llm.traffic import DeploymentHealth
 from chatcore.llm.types import ModelRequest, TextDelta, Turn
 from chatcore.offload import offload

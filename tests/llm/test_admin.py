@@ -251,3 +251,50 @@ def test_the_strategy_of_a_model_is_chosen_from_those_there_are(staff: Client) -
     shown = page(staff, "model_change", model.pk)
     assert "Least busy: fewest answers under way" in shown
     assert "Cheapest: an unknown price comes last" in shown
+
+
+def model_form(model: Model, **fields: Any) -> dict[str, Any]:
+    """With one deployment and one fallback to be added."""
+    rows = ("deployments", "fallback_links")
+    counts = {f"{row}-TOTAL_FORMS": "1" for row in rows} | {f"{row}-INITIAL_FORMS": "0" for row in rows}
+    return {
+        "label": model.label,
+        "name": model.name,
+        "strategy": "weighted",
+        "default_params": "{}",
+        "enabled": "on",
+        "deployments-0-priority": "0",
+        "deployments-0-weight": "1",
+        "deployments-0-enabled": "on",
+        "fallback_links-0-position": "0",
+        **counts,
+        **fields,
+    }
+
+
+def test_a_shared_model_falls_back_on_no_workspaces_own(staff: Client) -> None:
+    model, shared = make_model(), make_model()
+    private = make_model(workspace=Workspace.objects.create(name="Theirs"))
+    address = reverse("admin:llm_model_change", args=[model.pk])
+
+    refused = staff.post(address, model_form(model, **{"fallback_links-0-to": str(private.pk)}))
+    assert refused.status_code == 200
+    assert "belongs to another workspace than the one it answers for" in refused.content.decode()
+
+    assert (
+        staff.post(address, model_form(model, **{"fallback_links-0-to": str(shared.pk)})).status_code == 302
+    )
+    assert list(model.fallbacks.all()) == [shared]
+
+
+def test_a_deployment_or_fallback_of_which_half_is_typed_is_refused_in_words(staff: Client) -> None:
+    model = make_model()
+    address = reverse("admin:llm_model_change", args=[model.pk])
+    for typed in ({"deployments-0-upstream_name": "x"}, {"fallback_links-0-position": "3"}):
+        answer = staff.post(address, model_form(model, **typed))
+        assert answer.status_code == 200
+        assert "This field is required" in answer.content.decode()
+    wishes = {"model": str(model.pk), "upstream_name": "x", "priority": "0", "weight": "1"}
+    answer = staff.post(reverse("admin:llm_deployment_add"), wishes)
+    assert answer.status_code == 200
+    assert "This field is required" in answer.content.decode()

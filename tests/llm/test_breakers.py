@@ -163,6 +163,21 @@ def test_requests_from_before_it_opened_change_nothing(deployment: Deployment) -
     assert breakers.is_open(health_of(deployment))
 
 
+def test_requests_from_before_it_opened_change_nothing_either_once_it_has_closed(
+    deployment: Deployment,
+) -> None:
+    fail(deployment, 3)
+    pass_time(deployment, 31)
+    probe = breakers.take_probe(deployment.pk)
+    assert probe
+    breakers.note_first_token(deployment.pk, probe)
+    for _ in range(5):
+        breakers.note_failure(deployment.pk, ProviderError("timeout"), seconds=60)
+    assert not breakers.is_open(health_of(deployment))
+    breakers.note_failure(deployment.pk, ProviderError("timeout"), seconds=20)
+    assert window(health_of(deployment)) == pytest.approx(60)
+
+
 def test_a_change_of_the_provider_lets_one_try_at_once(deployment: Deployment) -> None:
     fail(deployment, error=ProviderError("auth"))
     assert breakers.take_probe(deployment.pk) is None

@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from pytest_django import Settings
 
 from chatcore.llm import breakers, instances, line, routing
+from chatcore.llm.attempts import Attempt
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Model, Provider
-from chatcore.llm.routing import Attempt
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import Finished, Usage
 from chatcore.offload import offload
@@ -230,6 +230,40 @@ async def test_thousand_requests_past_a_dead_and_a_slow_deployment(
     answered = Counter(each.provider for each in attempts if each.outcome == "answered")
     assert answered["slow"] > 0
     assert answered.total() == 1000
+
+
+async def test_a_crowd_at_once_past_a_dead_deployment(dead: str, upstream: Upstream) -> None:
+    """Those that ask at the same moment cannot know of each other: all of them may try. Once it is open nobody does,
+    and what the others find changes nothing; when its time is over, of the next crowd one tries.
+    """
+    model = await model_of(("A", dead, "any"), ("B", upstream.url, "good"))
+    crowd = 250
+
+    async def at_once() -> Counter[str]:
+        attempts = list[Attempt]()
+
+        async def one() -> str:
+            events = routing.answer(model.pk, REQUEST, on_attempt=attempts.append)
+            return text_of([event async for event in events])
+
+        assert await asyncio.gather(*(one() for _ in range(crowd))) == [GOOD] * crowd
+        return Counter(each.outcome for each in attempts if each.provider == "A")
+
+    first = await at_once()
+    assert first.total() == crowd
+    assert first["unavailable"] >= breakers.THRESHOLD
+    opened = await health("A")
+    assert opened
+    assert opened.open_until
+    assert opened.opened_at
+    assert (opened.failures, opened.openings) == (breakers.THRESHOLD, 1)
+    assert opened.open_until - opened.opened_at == timedelta(seconds=30)
+    assert await at_once() == {"circuit_open": crowd}
+    still = await health("A")
+    assert still
+    assert vars(still) | {"_state": None} == vars(opened) | {"_state": None}
+    await offload(DeploymentHealth.objects.update, open_until=F("opened_at"))
+    assert await at_once() == {"circuit_open": crowd - 1, "unavailable": 1}
 
 
 async def test_two_workers_share_the_breaker_and_its_probe(dead: str, upstream: Upstream) -> None:

@@ -72,6 +72,17 @@ def test_fallbacks_keep_their_order() -> None:
     assert set(model.fallbacks.all()) == {first, second}
 
 
+def test_a_fallback_is_shared_or_of_the_models_own_workspace(workspace: Workspace) -> None:
+    elsewhere = Workspace.objects.create(name="Theirs")
+    shared, ours, theirs = (make_model(workspace=each) for each in (None, workspace, elsewhere))
+    allowed = [(shared, make_model()), (ours, shared), (ours, make_model(workspace=workspace))]
+    for model, to in allowed:
+        Fallback(model=model, to=to).clean()
+    for model, to in [(shared, ours), (ours, theirs)]:
+        with pytest.raises(ValidationError, match="another workspace"):
+            Fallback(model=model, to=to).clean()
+
+
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [

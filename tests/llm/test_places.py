@@ -15,7 +15,7 @@ from chatcore.llm import breakers, places
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment
 from chatcore.llm.places import Turns
-from chatcore.llm.traffic import Call, Waiter
+from chatcore.llm.traffic import Call, DeploymentHealth, Waiter
 from tests.llm.factories import make_deployment, make_model
 
 pytestmark = pytest.mark.django_db
@@ -146,6 +146,50 @@ def test_there_is_nothing_to_wait_for_where_every_breaker_opened() -> None:
     waiter = places.join_line([deployment.pk], 1)
     breakers.note_failure(deployment.pk, ProviderError("auth"))
     assert turns(waiter) == Turns()
+
+
+def half_open(deployment: Deployment) -> None:
+    """A failure opened its breaker, and its time is over."""
+    breakers.note_failure(deployment.pk, ProviderError("rate_limited", retry_after=1))
+    DeploymentHealth.objects.update(open_until=F("opened_at"))
+
+
+def test_the_first_in_line_tries_a_half_open_breaker_and_the_others_wait_for_what_comes_of_it() -> None:
+    deployment = make_deployment(max_concurrent=2)
+    calls = [places.take_place(deployment.pk, 1) for _ in range(2)]
+    half_open(deployment)
+    line = [places.join_line([deployment.pk], 1) for _ in range(3)]
+    assert turns(*line) == Turns(positions={line[0]: 1, line[1]: 2, line[2]: 3})
+    for call in calls:
+        assert call
+        places.leave(call, None)
+    dealt = turns(*line)
+    assert dealt.positions == {line[1]: 1, line[2]: 2}
+    probe = dealt.places[line[0]].probe
+    assert probe
+    assert breakers.take_probe(deployment.pk) is None
+    assert turns(*line[1:]).positions == {line[1]: 1, line[2]: 2}
+    breakers.note_first_token(deployment.pk, probe)
+    after = turns(*line[1:])
+    assert after.places[line[1]].probe is None
+    assert after.positions == {line[2]: 1}
+
+
+def test_the_turn_at_a_half_open_breaker_is_left_to_the_other_workers_waiter() -> None:
+    deployment = make_deployment(max_concurrent=2)
+    half_open(deployment)
+    theirs, mine = (places.join_line([deployment.pk], 1) for _ in range(2))
+    assert turns(mine) == Turns(positions={mine: 1})
+    assert turns(theirs).places[theirs].probe
+
+
+def test_those_in_line_wait_on_where_the_provider_was_changed_since_its_breaker_opened() -> None:
+    deployment = make_deployment(max_concurrent=1)
+    places.take_place(deployment.pk, 1)
+    waiter = places.join_line([deployment.pk], 1)
+    breakers.note_failure(deployment.pk, ProviderError("auth"))
+    deployment.provider.save()
+    assert turns(waiter).positions == {waiter: 1}
 
 
 def test_a_limit_that_is_raised_counts_for_those_who_wait() -> None:

@@ -10,9 +10,9 @@ import pytest
 from pytest_django import Settings
 
 from chatcore.llm import candidates, instances, routing
+from chatcore.llm.attempts import Attempt
 from chatcore.llm.errors import ProviderError
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
-from chatcore.llm.routing import Attempt
 from chatcore.llm.types import Finished, ModelEvent, ModelRequest, TextDelta, Turn
 from chatcore.offload import offload
 from tests.llm.asking import text_of

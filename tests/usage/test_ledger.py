@@ -133,7 +133,7 @@ async def test_a_stopped_reply_is_estimated_from_what_it_said(runner: Runner, tm
 
 
 async def test_what_a_failed_reply_consumed_is_unknown(runner: Runner) -> None:
-    model = await offload(scripted, [{"text": "Half"}, {"error": {"code": "overloaded"}}])
+    model = await offload(scripted, [{"error": {"code": "overloaded"}}])
     _, reply = await offload(ask, model)
 
     await ended(runner, reply)

@@ -60,12 +60,25 @@ class UsageDayAdmin(Costing):
 
 @admin.register(Budget)
 class BudgetAdmin(admin.ModelAdmin[Budget]):
-    list_display = ("__str__", "workspace", "user", "integration", "model", "strict", "enabled")
+    list_display = (
+        "__str__",
+        "workspace",
+        "user",
+        "integration",
+        "model",
+        "strict",
+        "set_by_staff",
+        "enabled",
+    )
     list_select_related = ("workspace", "user", "integration", "model")
-    list_filter = ("unit", "period", "enabled")
+    list_filter = ("unit", "period", "set_by_staff", "enabled")
     search_fields = ("workspace__name", "user__email", "integration__name", "model__name")
     autocomplete_fields = ("workspace", "user", "integration", "model")
     show_full_result_count = False
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What staff add is theirs, unless they leave it to the owners."""
+        return {"set_by_staff": True, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:  # noqa: ARG002
         save_budget(obj)

@@ -167,6 +167,20 @@ def test_members_and_strangers_change_no_budget(owner: Principal) -> None:
     assert Budget.objects.get().limit == 10
 
 
+def test_what_staff_set_is_shown_and_leads_nowhere(owner: Principal) -> None:
+    budget = make_budget(owner, set_by_staff=True)
+    html = page(owner)
+    assert "10 requests a month" in html
+    assert "Set by staff" in html
+    assert reverse("edit_budget", args=[budget.pk]) not in html
+    browser = signed_in(owner)
+    for name in ("edit_budget", "remove_budget"):
+        answer = browser.post(reverse(name, args=[budget.pk]), FORM)
+        assert answer.status_code == 403
+        assert "only they change or remove it" in text(answer)
+    assert Budget.objects.get().limit == 10
+
+
 def test_the_menu_leads_there(owner: Principal) -> None:
     assert f'href="{reverse("usage")}"' in text(signed_in(owner).get("/"))
 
@@ -212,6 +226,8 @@ def test_staff_look_at_every_table_and_change_budgets_alone(staff: Client, owner
     assert staff.post(ledger, {"model_name": "other"}).status_code == 403
     assert staff.post(reverse("admin:usage_usage_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
 
+    added = text(staff.get(reverse("admin:usage_budget_add")))
+    assert re.search(r'name="set_by_staff"[^>]* checked', added), "what staff add is theirs"
     address = reverse("admin:usage_budget_change", args=[budget.pk])
     Spending.objects.create(budget=budget, starts_on=timezone.now().date())
     fields = {"workspace": str(owner.workspace.pk), "unit": "tokens", "period": "month", "currency": "USD"}

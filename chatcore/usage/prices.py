@@ -1,4 +1,4 @@
-"""What a call costs: the model's own prices, or those that LiteLLM's wheel brings along as a file."""
+"""What a call costs: the prices of the registry, or those that LiteLLM's wheel brings along as a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Any
 from chatcore.llm import model_facts
 from chatcore.llm.models import Deployment, Model
 from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.sharing import prices_of
 from chatcore.llm.types import Usage as Counts
 
 MILLION = 1_000_000
@@ -58,8 +59,7 @@ def price_of_model(model: Model) -> Price | None:
     if first is None:
         return read_prices(model.prices)
     provider = first.provider
-    own = first.prices or model.prices
-    return price_of(own, provider.kind, provider.base_url, provider.options, first.upstream_name)
+    return price_of(prices_of(first), provider.kind, provider.base_url, provider.options, first.upstream_name)
 
 
 def price_of(

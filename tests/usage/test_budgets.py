@@ -7,11 +7,12 @@ import pytest
 from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Deployment, Model
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import spending
 from chatcore.usage.actions import change_budget
 from chatcore.usage.errors import BudgetExceeded, PriceUnknown
-from chatcore.usage.models import Budget, Reservation, Spending
+from chatcore.usage.models import Budget, Reservation, Spending, Usage
 from chatcore.usage.tasks import recount_current, sweep_reservations
 from conversations import actions
 from conversations.claims import claim_replies
@@ -41,6 +42,30 @@ def test_requests_are_counted_until_the_limit(owner: Principal) -> None:
     assert state(budget) == (0, 2)
     assert refused.value.detail.startswith("The workspace's budget of 2 requests a month has not enough left")
     assert Message.objects.filter(author="assistant").count() == 2
+
+
+def test_a_free_model_of_ones_own_at_a_shared_provider_spends_the_budget_like_the_shared_one(
+    owner: Principal,
+) -> None:
+    shared = make_priced()
+    own = Model.objects.create(
+        workspace=owner.workspace, name="own", label="Own", prices={"input": 0, "output": 0}
+    )
+    at = shared.deployments.get()
+    Deployment.objects.create(model=own, provider=at.provider, upstream_name=at.upstream_name)
+    budget = make_budget(owner, "0.006", "money", set_by_staff=True)
+    conversation = start(owner, own)
+    ask(owner, conversation)
+    assert state(budget) == (0, Decimal("0.005208"))
+
+    (claim,) = claim_replies(1)
+    finish(claim, Counts(1_000, 100), own)
+
+    assert state(budget) == (Decimal("0.003"), 0)
+    row = Usage.objects.get(purpose="reply")
+    assert (row.model_name, row.cost) == ("own", Decimal("0.003"))
+    with pytest.raises(BudgetExceeded):
+        ask(owner, conversation)
 
 
 def test_what_was_set_aside_becomes_what_it_truly_cost(owner: Principal) -> None:

@@ -8,8 +8,13 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 from chatcore.accounts.models import Membership, Workspace
+from chatcore.errors import Invalid
 from chatcore.ids import uuid7
-from chatcore.llm import traffic  # noqa: F401 (further tables)
+from chatcore.llm import (
+    parameters,
+    price_entries,
+    traffic,  # noqa: F401 (further tables)
+)
 from chatcore.llm.kinds import kinds
 from chatcore.llm.providers import ProviderSettings, address_problem
 from chatcore.llm.querysets import DeploymentQuerySet, ModelQuerySet, ProviderManager
@@ -154,6 +159,12 @@ class Model(models.Model):
     def clean(self) -> None:
         if not isinstance(self.default_params, dict):
             raise ValidationError({"default_params": "Parameters are an object: {…}."})
+        try:
+            parameters.check(self.default_params, "")
+        except Invalid as problem:
+            raise ValidationError({"default_params": problem.detail}) from None
+        if problem_of_prices := price_entries.problem_of(self.prices):
+            raise ValidationError({"prices": problem_of_prices})
 
     @property
     def supports(self) -> dict[str, bool]:
@@ -233,3 +244,5 @@ class Deployment(models.Model):
         owner: Any = self.provider.workspace_id
         if owner is not None and owner != self.model.workspace_id:
             raise ValidationError({"provider": "This provider belongs to another workspace than the model."})
+        if problem := price_entries.problem_of(self.prices):
+            raise ValidationError({"prices": problem})

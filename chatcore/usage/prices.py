@@ -7,13 +7,12 @@ from typing import Any
 
 from chatcore.llm import model_facts
 from chatcore.llm.models import Deployment, Model
+from chatcore.llm.price_entries import CACHE_PRICES, read_amount
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.sharing import prices_of
 from chatcore.llm.types import Usage as Counts
 
 MILLION = 1_000_000
-DEAREST = 10**9
-CACHE_PRICES = ("cached", "cache_write")
 SMALLEST = Decimal("1e-10")  # what the ledger holds of one
 
 
@@ -86,17 +85,12 @@ def read_prices(prices: Any) -> Price | None:
     if not isinstance(prices, dict):
         return None
     try:
-        read = {name: _amount(prices[name]) for name in ("input", "output", *CACHE_PRICES) if name in prices}
+        read = {
+            name: read_amount(prices[name]) for name in ("input", "output", *CACHE_PRICES) if name in prices
+        }
     except (InvalidOperation, ValueError):
         return None
     currency = str(prices.get("currency", "USD")).upper()
     if "input" not in read or "output" not in read or len(currency) != 3:
         return None
     return Price(currency, read["input"], read["output"], read.get("cached"), read.get("cache_write"))
-
-
-def _amount(raw: Any) -> Decimal:
-    amount = Decimal(str(raw))
-    if not amount.is_finite() or not 0 <= amount < DEAREST:
-        raise ValueError(raw)
-    return amount

@@ -13,6 +13,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, Conflict, FieldProblem, Forbidden, NotFound
 from chatcore.llm.actions import make_default
 from chatcore.llm.errors import ProviderError
+from chatcore.llm.listing import words_of
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
 from chatcore.llm.refresh import Refreshed, refresh
 from chatcore.llm.sharing import require_no_prices, require_offered, require_same_readers
@@ -95,7 +96,7 @@ def refresh_provider(principal: Principal, provider_id: uuid.UUID) -> Refreshed:
     try:
         return refresh(provider)
     except ProviderError as error:
-        raise ProviderFailed(error.words) from None
+        raise ProviderFailed(words_of(error)) from None
 
 
 @transaction.atomic

@@ -156,6 +156,8 @@ class Budget(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    spent_now: Decimal  # where `with_spent` read it
+
     objects: ClassVar[BudgetQuerySet] = BudgetQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -66,6 +67,20 @@ def test_a_free_model_of_ones_own_at_a_shared_provider_spends_the_budget_like_th
     assert (row.model_name, row.cost) == ("own", Decimal("0.003"))
     with pytest.raises(BudgetExceeded):
         ask(owner, conversation)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "ask an owner or admin for more"),
+        ({"set_by_staff": True}, "ask the staff of this server for more"),
+    ],
+)
+def test_who_can_raise_a_spent_budget_is_said(owner: Principal, fields: dict[str, Any], words: str) -> None:
+    make_budget(owner, 1, **fields)
+    ask(owner, start(owner))
+    with pytest.raises(BudgetExceeded, match=words):
+        ask(owner, start(owner))
 
 
 def test_what_was_set_aside_becomes_what_it_truly_cost(owner: Principal) -> None:

@@ -181,6 +181,23 @@ def test_what_staff_set_is_shown_and_leads_nowhere(owner: Principal) -> None:
     assert Budget.objects.get().limit == 10
 
 
+def test_what_a_budget_has_spent_is_told_to_staff(staff: Client, owner: Principal) -> None:
+    make_usage(owner)
+    make_budget(owner, 1)
+    page(owner)
+    listed = text(staff.get(reverse("admin:usage_budget_changelist")))
+    assert "1 request: all of it" in listed
+
+
+def test_the_way_to_prices_is_shown_to_who_enters_them(owner: Principal) -> None:
+    make_usage(owner, cost=None)
+    assert "Enter prices of models" not in page(owner)
+    assert owner.user
+    owner.user.is_staff = True
+    owner.user.save()
+    assert "Enter prices of models" in page(owner)
+
+
 def test_the_menu_leads_there(owner: Principal) -> None:
     assert f'href="{reverse("usage")}"' in text(signed_in(owner).get("/"))
 

@@ -7,8 +7,21 @@ from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
 
-# A JSON field as small as what usually stands in it.
-SHORT_JSON: Any = {models.JSONField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 60})}}
+
+class ShortJSON(forms.JSONField):
+    """Nothing is an empty field, not the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
+# As small as what usually stands in it.
+SHORT_JSON: Any = {
+    models.JSONField: {
+        "form_class": ShortJSON,
+        "widget": forms.Textarea(attrs={"rows": 3, "cols": 60, "spellcheck": "false"}),
+    }
+}
 
 
 class Written(admin.ModelAdmin[Any]):

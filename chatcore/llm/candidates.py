@@ -17,8 +17,9 @@ from chatcore.errors import ChatcoreError
 from chatcore.llm import breakers, parameters
 from chatcore.llm.contents import suited
 from chatcore.llm.models import Deployment, Fallback, Model
-from chatcore.llm.prices import Price, price_of_deployment, read_prices
+from chatcore.llm.prices import Price, read_prices
 from chatcore.llm.providers import ProviderSettings
+from chatcore.llm.sharing import price_of_deployment
 from chatcore.llm.traffic import Call, DeploymentHealth
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload

@@ -13,6 +13,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "Choose another model, and tell the staff to check the provider's key and credit.",
         "not_found": "The provider does not know this model. "
         "Choose another model, and tell the staff to check its name and the provider's address.",
+        "address_refused": "The provider's address leads to where this server calls nothing for a workspace. "
+        "Choose another model, or ask the staff of this server to add that provider for all workspaces.",
         "rate_limited": "The provider takes no more requests from this server just now. "
         "Wait a moment and try again, or choose another model.",
         "context_too_long": "The conversation is longer than this model can read. "

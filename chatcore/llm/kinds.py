@@ -41,7 +41,7 @@ def build(chosen: ProviderSettings) -> Provider:
         raise ProviderError("unavailable", f"no provider is called {chosen.kind!r}", retryable=False)
     problem = own_address_problem(chosen.base_url) if chosen.guarded and chosen.base_url else ""
     if problem:
-        raise ProviderError("not_found", problem)
+        raise ProviderError("address_refused", problem)
     try:
         return provider_class(chosen)
     except (AttributeError, TypeError, ValueError) as error:

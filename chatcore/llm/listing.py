@@ -8,6 +8,20 @@ from chatcore.llm.errors import ProviderError
 from chatcore.llm.providers import ProviderSettings
 
 LONGEST_NAME = 150
+# What whoever looks after a provider reads when it did not list its models.
+WORDS = {
+    "auth": "It refused the key. Type the right one; if it is right, see whether the account has credit.",
+    "not_found": "There is no list of models at this address. Mostly it has to end in /v1, or in what else the service "
+    "says. If the service has no list, type the names of its models.",
+    "address_refused": "Its address leads to where this server calls nothing for a workspace. Ask the staff of this "
+    "server to add the provider for all workspaces, or to let it through by OUTBOUND_ALLOW.",
+    "unavailable": "It cannot be reached. Check the address, and whether the server there runs and lets this one in.",
+    "timeout": "It did not answer in time. Check the address, and whether the server there is well; then ask again.",
+    "garbage": "What it answered is no list of models, perhaps a web page. Check the address: mostly it ends in /v1.",
+    "rate_limited": "It takes no more requests just now. Wait a moment, then ask again.",
+    "overloaded": "It is overloaded. Wait a moment, then ask again.",
+    "bad_request": "It refused to list them. Check the options; or type the names of its models.",
+}
 
 
 def listed_models(settings: ProviderSettings, *, within: float = 60) -> list[str]:
@@ -16,6 +30,11 @@ def listed_models(settings: ProviderSettings, *, within: float = 60) -> list[str
     if isinstance(answer, ProviderError):
         raise answer
     return answer
+
+
+def words_of(error: ProviderError) -> str:
+    """What went wrong with a list and what to do, for whoever looks after the provider."""
+    return WORDS.get(error.code, error.words)
 
 
 def listed_by_all(

@@ -40,7 +40,7 @@ CODES = {
     "APIResponseValidationError": "garbage",
     "LiteLLMUnknownProvider": "not_found",
     "TooLong": "garbage",
-    "Refused": "not_found",
+    "Refused": "address_refused",
 }
 
 # Their usage does not tell reasoning from text: what LiteLLM says of it is its own guess.

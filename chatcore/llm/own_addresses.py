@@ -41,7 +41,7 @@ class CheckedResolver(AbstractResolver):
         try:
             addresses = check_addresses(target, found)
         except AddressRefused as error:
-            raise ProviderError("not_found", f"{host}: {error.detail} {REMEDY}") from None
+            raise ProviderError("address_refused", f"{host}: {error.detail} {REMEDY}") from None
         return [
             ResolveResult(
                 hostname=host,

@@ -8,14 +8,11 @@ than that many tokens; what it does not name stays as it is below.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatcore.llm import model_facts
 from chatcore.llm.providers import ProviderSettings
 from chatcore.llm.types import Usage as Counts
-
-if TYPE_CHECKING:
-    from chatcore.llm.models import Deployment
 
 MILLION = 1_000_000
 DEAREST = 10**9
@@ -77,13 +74,6 @@ class Price:
     def _amounts(self) -> dict[str, str]:
         known = {name: getattr(self, name) for name in AMOUNTS}
         return {name: f"{amount:f}" for name, amount in known.items() if amount is not None}
-
-
-def price_of_deployment(deployment: "Deployment") -> Price | None:
-    """What an answer of it costs; reads its model and its provider. None: unknown."""
-    provider = deployment.provider
-    own = deployment.prices or deployment.model.prices
-    return price_of(own, provider.kind, provider.base_url, provider.options, deployment.upstream_name)
 
 
 def price_of(

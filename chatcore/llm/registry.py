@@ -13,9 +13,11 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import ChatcoreError, Conflict, FieldProblem, Forbidden, NotFound
 from chatcore.llm.actions import make_default
 from chatcore.llm.errors import ProviderError
+from chatcore.llm.listing import words_of
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
 from chatcore.llm.moving import KEY_AGAIN, leaves_its_key
 from chatcore.llm.refresh import Refreshed, refresh
+from chatcore.llm.sharing import require_no_prices, require_offered, require_same_readers
 from chatcore.problems import invalid, pointer_to
 from chatcore.texts import checked_object, checked_text, refused
 
@@ -93,7 +95,7 @@ def refresh_provider(principal: Principal, provider_id: uuid.UUID) -> Refreshed:
     try:
         return refresh(provider)
     except ProviderError as error:
-        raise ProviderFailed(error.words) from None
+        raise ProviderFailed(words_of(error)) from None
 
 
 @transaction.atomic
@@ -107,7 +109,10 @@ def add_model(principal: Principal, **fields: Any) -> Model:
 @transaction.atomic
 def change_model(principal: Principal, model_id: uuid.UUID, **fields: Any) -> Model:
     model = _own_model(principal, model_id)
+    shown = "visible_to" in fields or fields.get("enabled")
     _write_model(principal, model, fields)
+    if shown:
+        require_same_readers(model)
     return _described(model)
 
 
@@ -118,7 +123,7 @@ def remove_model(principal: Principal, model_id: uuid.UUID) -> None:
 
 @transaction.atomic
 def add_deployment(principal: Principal, model: uuid.UUID, provider: uuid.UUID, **fields: Any) -> Deployment:
-    """Of a model of one's own, at a provider of one's own or of all workspaces."""
+    """Of a model of one's own, at a provider of one's own; at one of all workspaces what a shared model is there."""
     principal.require("models:write")
     at = visible(Provider.objects.all(), principal).filter(id=provider).first()
     of = Model.objects.filter(workspace=principal.workspace, id=model).first()
@@ -128,6 +133,8 @@ def add_deployment(principal: Principal, model: uuid.UUID, provider: uuid.UUID, 
         raise refused("/provider", "must be the id of a provider you see", "unknown")
     deployment = Deployment(model=of, provider=at)
     _write(deployment, fields)
+    require_no_prices(deployment)
+    require_offered(principal, deployment)
     return deployment
 
 
@@ -135,6 +142,10 @@ def add_deployment(principal: Principal, model: uuid.UUID, provider: uuid.UUID, 
 def change_deployment(principal: Principal, deployment_id: uuid.UUID, **fields: Any) -> Deployment:
     deployment = _own(find_deployment(principal, deployment_id))
     _write(deployment, fields)
+    if fields.get("prices") is not None:
+        require_no_prices(deployment)
+    if "upstream_name" in fields or fields.get("enabled"):
+        require_offered(principal, deployment)
     return deployment
 
 
@@ -176,8 +187,8 @@ def _write_model(principal: Principal, model: Model, fields: dict[str, Any]) -> 
 
 
 def _write_fallbacks(principal: Principal, model: Model, names: list[str]) -> None:
-    known = visible(Model.objects.all(), principal)
-    found = [known.named(name) for name in names]  # type: ignore[attr-defined]
+    known = Model.objects.filter(pk__in=_answering(principal))
+    found = [known.named(name) for name in names]
     for place, to in enumerate(found):
         if to is None or to == model or to in found[:place]:
             raise refused(f"/fallbacks/{place}", "must be the name of another model, once", "unknown")
@@ -185,6 +196,15 @@ def _write_fallbacks(principal: Principal, model: Model, names: list[str]) -> No
     Fallback.objects.bulk_create(
         Fallback(model=model, to=to, position=place) for place, to in enumerate(found) if to is not None
     )
+
+
+def _answering(principal: Principal) -> QuerySet[Model]:
+    """What may answer in a model's place: the workspace's own, and those of all workspaces that it may choose."""
+    own, chosen = (
+        Q(workspace=principal.workspace),
+        Q(visible_to=[]) | Q(visible_to__contains=[principal.role]),
+    )
+    return Model.objects.filter(own | Q(chosen, workspace=None))
 
 
 def _write(row: Row, fields: Mapping[str, Any]) -> None:

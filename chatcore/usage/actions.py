@@ -19,6 +19,7 @@ from chatcore.llm.models import Model
 from chatcore.llm.types import Usage as Counts
 from chatcore.problems import invalid, pointer_to
 from chatcore.usage import spending
+from chatcore.usage.errors import SetByStaff
 from chatcore.usage.models import Budget, Usage
 from chatcore.usage.surroundings import Centre, Surroundings, look_around
 
@@ -237,10 +238,13 @@ _COVERAGE = ("user_id", "integration_id", "model_id", "unit", "period", "currenc
 
 
 def _find_budget(principal: Principal, budget_id: uuid.UUID) -> Budget:
+    """To be changed by the workspace's own people."""
     principal.require("budgets:write")
     found = (
         Budget.objects.for_principal(principal).select_for_update(of=("self",)).filter(pk=budget_id).first()
     )
     if found is None:
         raise NotFound
+    if found.set_by_staff:
+        raise SetByStaff
     return found

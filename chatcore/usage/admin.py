@@ -58,14 +58,57 @@ class UsageDayAdmin(Costing):
     ordering = ("-day", "-calls")
 
 
+BUDGET_HELP = {
+    "user": "Only what is used in this user's name. Empty: everybody in the workspace.",
+    "integration": "Only what this integration uses. Empty: all of them.",
+    "model": "Only what this model is used for. Empty: every model.",
+    "period": "In UTC.",
+    "limit": "Requests and tokens are whole numbers; money may have a fraction, for example 0.05.",
+}
+
+
 @admin.register(Budget)
 class BudgetAdmin(admin.ModelAdmin[Budget]):
-    list_display = ("__str__", "workspace", "user", "integration", "model", "strict", "enabled")
+    list_display = ("__str__", "spent", "workspace", "covers", "strict", "set_by_staff", "enabled")
     list_select_related = ("workspace", "user", "integration", "model")
-    list_filter = ("unit", "period", "enabled")
+    list_filter = ("unit", "period", "set_by_staff", "enabled")
     search_fields = ("workspace__name", "user__email", "integration__name", "model__name")
     autocomplete_fields = ("workspace", "user", "integration", "model")
     show_full_result_count = False
+    fields = (
+        "workspace",
+        "user",
+        "integration",
+        "model",
+        ("unit", "period"),
+        ("limit", "currency"),
+        "strict",
+        "set_by_staff",
+        "enabled",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Budget]:
+        return super().get_queryset(request).with_spent()  # type: ignore[attr-defined, no-any-return]
+
+    def get_form(
+        self, request: HttpRequest, obj: Budget | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(request, obj, change, help_texts=BUDGET_HELP, **kwargs)
+
+    @admin.display(description="spent now")
+    def spent(self, budget: Budget) -> str:
+        words = budget.amount_words(budget.spent_now)
+        return f"{words}: all of it" if budget.spent_now >= budget.limit else words
+
+    @admin.display(description="covers")
+    def covers(self, budget: Budget) -> str:
+        """Whom, and what of theirs."""
+        whom = budget.user or budget.integration or "everybody"
+        return f"{whom}, {budget.model}" if budget.model else str(whom)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What staff add is theirs, unless they leave it to the owners."""
+        return {"set_by_staff": True, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:  # noqa: ARG002
         save_budget(obj)

@@ -32,3 +32,12 @@ class PriceUnknown(Forbidden):
     remedy: ClassVar[str] = (
         "Ask for another model, or let an owner or admin enter this one's price or relax the budget."
     )
+
+
+class SetByStaff(Forbidden):
+    """This budget was set by the staff of this server: only they change or remove it, in the admin."""
+
+    code: ClassVar[str] = "set_by_staff"
+    remedy: ClassVar[str] = (
+        "Ask somebody on the staff of this server, or add a tighter one of your own beside it."
+    )

@@ -113,6 +113,7 @@ class Budget(models.Model):
 
     What is named narrows it: a user and a model together limit that user's use of that model. A user's budget also
     covers what integrations do in that user's name. Money without a known price passes unless the budget is strict.
+    Staff's and the workspace's own may cover the same; each must have room.
     """
 
     class Unit(models.TextChoices):
@@ -148,7 +149,14 @@ class Budget(models.Model):
         default=False, help_text="A money budget refuses models whose price is unknown."
     )
     enabled = models.BooleanField(default=True)
+    set_by_staff = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The workspace's owners see it, and cannot change or remove it.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    spent_now: Decimal  # where `with_spent` read it
 
     objects: ClassVar[BudgetQuerySet] = BudgetQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -156,7 +164,16 @@ class Budget(models.Model):
         ordering = ["created_at", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "user", "integration", "model", "unit", "period", "currency"],
+                fields=[
+                    "workspace",
+                    "user",
+                    "integration",
+                    "model",
+                    "unit",
+                    "period",
+                    "currency",
+                    "set_by_staff",
+                ],
                 name="budget_unique",
                 nulls_distinct=False,
                 violation_error_message="There is such a budget already. Change its limit instead.",

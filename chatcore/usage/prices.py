@@ -1,7 +1,8 @@
 """What a call of a model is expected to cost, before it is known which deployment answers."""
 
 from chatcore.llm.models import Deployment, Model
-from chatcore.llm.prices import Price, price_of_deployment, read_prices
+from chatcore.llm.prices import Price, read_prices
+from chatcore.llm.sharing import price_of_deployment
 
 
 def price_of_model(model: Model) -> Price | None:

@@ -3,12 +3,17 @@
 import uuid
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.apps import apps
+from django.db.models import Case, DateField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from chatcore.accounts.models import Membership
 from chatcore.accounts.principals import Principal
+from chatcore.usage import periods
 
 if TYPE_CHECKING:
     from chatcore.usage.models import Budget, DailyUsage, Usage  # noqa: F401 (named in annotations only)
@@ -63,6 +68,20 @@ class BudgetQuerySet(QuerySet["Budget"]):
     def for_principal(self, principal: Principal) -> "BudgetQuerySet":
         """Owners and admins see all of the workspace, others those that limit them alone."""
         return self.filter(_visible(principal)).select_related("user", "integration", "model")
+
+    def with_spent(self) -> Any:
+        """Each with `spent_now`: of the period that runs. What was never asked about is not counted yet: 0."""
+        now = timezone.now()
+        begins = {period: periods.start_of(period, now) for period in ("day", "month")}
+        begun = Case(
+            *(When(period=name, then=Value(day)) for name, day in begins.items()), output_field=DateField()
+        )
+        counters = apps.get_model("usage", "Spending").objects.filter(budget=OuterRef("pk"))
+        spent = Subquery(counters.filter(starts_on=OuterRef("begun")).values("spent")[:1])
+        annotations: dict[str, Any] = {
+            "spent_now": Coalesce(spent, Decimal())
+        }  # Budget declares it for its readers
+        return self.annotate(begun=begun).annotate(**annotations)
 
     def covering(
         self,

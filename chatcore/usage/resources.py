@@ -122,6 +122,7 @@ class BudgetResource(BaseModel):
     currency: str | None
     strict: bool
     enabled: bool
+    set_by_staff: bool = Field(description="Only the staff of the server change or remove it.")
     spent: str
     reserved: str = Field(description="Set aside for replies that wait or run.")
     remaining: str
@@ -142,6 +143,7 @@ class BudgetResource(BaseModel):
             currency=budget.currency if budget.unit == Budget.Unit.MONEY else None,
             strict=budget.strict,
             enabled=budget.enabled,
+            set_by_staff=budget.set_by_staff,
             spent=plain(counter.spent),
             reserved=plain(counter.reserved),
             remaining=plain(left),

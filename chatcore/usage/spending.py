@@ -200,8 +200,11 @@ def _exceeded(budget: Budget, counter: Spending) -> BudgetExceeded:
     whose = "Your" if budget.user_id else "This integration's" if budget.integration_id else "The workspace's"
     what = f" for {budget.model.label}" if budget.model else ""
     state = "is spent" if counter.spent >= budget.limit else "has not enough left for this"
+    until = f"It starts anew on {resets_at.day} {resets_at:%B %Y at %H:%M} UTC"
+    raised = "the staff of this server" if budget.set_by_staff else "an owner or admin"
+    another = "Choose another model, or ask" if budget.model else "Until then, ask"
     return BudgetExceeded(
-        f"{whose} budget of {budget}{what} {state}. It starts anew on {resets_at.day} {resets_at:%B %Y at %H:%M} UTC.",
+        f"{whose} budget of {budget}{what} {state}. {until}. {another} {raised} for more.",
         resets_at=resets_at,
     )
 

@@ -61,11 +61,13 @@ def _read(text: Any) -> Any:
     return json.loads(text) if isinstance(text, str) else text
 
 
+# `borrows`: a workspace's own model at a provider of all; sharing.price_of_deployment says the same of one deployment.
 _LOOK = """
 select (select id from accounts_user where id = asked."user"),
     (select id from accounts_integration where id = asked.integration),
     (select id from llm_model where id = asked.model),
-    d.id, coalesce(nullif(d.prices, '{}'), m.prices), p.kind, p.base_url, p.options, d.upstream_name,
+    d.id, case when borrows then coalesce(shared.prices, own.prices) else coalesce(own.prices, m.prices) end,
+    p.kind, p.base_url, p.options, d.upstream_name,
     exists(select from usage_budget where workspace_id = asked.workspace and enabled),
     exists(select from usage_reservation where message = asked.message)
 from json_to_recordset(%(asked)s::json) as asked(
@@ -74,5 +76,14 @@ from json_to_recordset(%(asked)s::json) as asked(
 left join llm_deployment d on d.id = asked.deployment
 left join llm_model m on m.id = d.model_id
 left join llm_provider p on p.id = d.provider_id
+cross join lateral (select p.workspace_id is null and m.workspace_id is not null as borrows) key
+cross join lateral (select nullif(d.prices, '{}') as prices) own
+left join lateral (
+    select coalesce(nullif(of.prices, '{}'), model.prices) as prices
+    from llm_deployment of join llm_model model on model.id = of.model_id and model.workspace_id is null
+    where borrows and of.provider_id = d.provider_id and of.upstream_name = d.upstream_name
+        and coalesce(nullif(of.prices, '{}'), model.prices) is not null
+    order by of.id limit 1
+) shared on true
 order by asked.place
 """

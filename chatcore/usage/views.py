@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from chatcore.accounts.web import PrincipalRequest, with_principal
 from chatcore.errors import Invalid, NotFound
 from chatcore.usage import actions, overview
+from chatcore.usage.errors import SetByStaff
 from chatcore.usage.forms import BudgetForm
 from chatcore.usage.models import Budget
 from chatcore.usage.querysets import sees_everybody
@@ -60,6 +61,8 @@ def edit_budget(request: PrincipalRequest, budget_id: uuid.UUID) -> HttpResponse
     budget = Budget.objects.for_principal(request.principal).filter(pk=budget_id).first()
     if budget is None:
         raise NotFound
+    if budget.set_by_staff:
+        raise SetByStaff
     return _form(request, budget)
 
 

@@ -18,6 +18,7 @@ OF_REPLIES: Mapping[str, tuple[int, str]] = {
     "content_filter": (400, "content_filter"),
     "bad_request": (400, "bad_request"),
     "not_found": (404, "model_not_found"),
+    "address_refused": (404, "model_not_found"),
     "rate_limited": (429, "rate_limit_exceeded"),
     "busy": (503, "overloaded"),
     "overloaded": (503, "overloaded"),

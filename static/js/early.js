@@ -1,9 +1,9 @@
-// Before the first paint: the chosen theme, and the time zone the server tells times in.
+// Before the first paint: the chosen theme (staff pages say auto), and the time zone of times.
 {
   try {
     const theme = localStorage.getItem("theme");
-    if (theme) document.documentElement.dataset.theme = theme;
-  } catch {} // storage may be closed to us; the system's theme is shown then
+    if (theme && theme !== "auto") document.documentElement.dataset.theme = theme;
+  } catch {} // storage may be closed to us
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone && !document.cookie.includes(`timezone=${zone}`)) {
     document.cookie = `timezone=${zone};path=/;max-age=31536000;samesite=lax`;

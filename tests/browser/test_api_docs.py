@@ -30,6 +30,14 @@ def test_it_is_dark_where_the_system_is_and_its_titles_fit_a_phone(open_page: Op
     assert words["width"] > 0.9 * heading["width"]
 
 
+def test_the_staff_pages_leave_the_theme_to_the_system(open_page: OpenPage) -> None:
+    """They store the word auto where a theme is kept."""
+    page = open_page("/api/docs", color_scheme="dark")
+    page.evaluate("localStorage.setItem('theme', 'auto')")
+    page.reload()
+    expect(page.locator(".swagger-ui").first).to_have_css("color", "rgb(228, 230, 230)")
+
+
 def test_a_newcomer_makes_the_first_request_with_a_key(open_page: OpenPage, chatcore: Chatcore) -> None:
     """The example body is sent as it stands."""
     page = open_page("/api/docs")

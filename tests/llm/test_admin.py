@@ -1,5 +1,6 @@
 import html
 import json
+import re
 from typing import Any
 
 import pytest
@@ -157,8 +158,27 @@ def test_a_provider_that_lists_nothing_says_why(staff: Client, upstream: Upstrea
     upstream.plan("/v1/models", refusal(401, f"wrong key {SECRET}"))
     provider = make_provider("openai", base_url=f"{upstream.url}/v1", credential=SECRET)
     shown = page(staff, "provider_models", provider.pk)
-    assert "does not accept this server's account" in shown
+    assert "It refused the key. Type the right one" in shown
+    assert "auth: 401: wrong key" in shown
+    assert reverse("admin:llm_provider_change", args=[provider.pk]) + '">Correct the provider' in shown
     assert SECRET not in shown
+
+
+def test_a_provider_with_an_empty_list_asks_for_names(staff: Client, upstream: Upstream) -> None:
+    upstream.plan("/v1/models", pieces=())
+    provider = make_provider("openai", name="Bare", base_url=f"{upstream.url}/v1")
+    make_deployment(make_model("by hand"), provider)
+    shown = page(staff, "provider_models", provider.pk)
+    assert "Bare lists no models. Type the names it knows." in shown
+    assert "It has already: by hand." in shown
+
+
+def test_choosing_nothing_is_said_and_leads_nowhere(staff: Client) -> None:
+    address = reverse("admin:llm_provider_models", args=[make_provider().pk])
+    answer = staff.post(address, {"typed": " "})
+    assert answer.status_code == 200
+    assert "Nothing was chosen" in answer.content.decode()
+    assert not Model.objects.exists()
 
 
 def test_choosing_is_for_one_provider_at_a_time(staff: Client) -> None:
@@ -184,7 +204,7 @@ def test_refreshing_says_what_has_changed_at_each_provider(staff: Client, upstre
     )
     shown = html.unescape(answer.content.decode())
     assert f"{str(there).capitalize()}: added: one, two; no longer listed: gone." in shown
-    assert f"{str(broken).capitalize()}: The provider cannot be reached" in shown
+    assert f"{str(broken).capitalize()}: It cannot be reached. Check the address" in shown
     assert SECRET not in shown
 
 
@@ -234,11 +254,19 @@ def test_an_open_breaker_is_seen_with_its_reason_and_closed_by_hand(staff: Clien
     deployment = make_deployment(make_model("small"), make_provider(name="Flaky"))
     breakers.note_failure(deployment.pk, ProviderError("auth", "401: wrong key"))
 
-    assert "open" in page(staff, "deployment_changelist")
+    assert re.search(r"is not asked until \d\d:\d\d:\d\d UTC \(auth\)", page(staff, "deployment_changelist"))
     shown = page(staff, "deploymenthealth_changelist")
     assert "small at Flaky" in shown
     assert "auth: 401: wrong key" in shown
     assert "401: wrong key" in page(staff, "deploymenthealth_change", deployment.pk)
+    assert "open: is not asked until" in shown
+    form = {"action": "ask_again", "_selected_action": [str(deployment.pk)]}
+    assert (
+        "1 closed"
+        in staff.post(reverse("admin:llm_deployment_changelist"), form, follow=True).content.decode()
+    )
+    assert not breakers.is_open(DeploymentHealth.objects.get())
+    breakers.note_failure(deployment.pk, ProviderError("auth", "401: wrong key"))
     form = {"action": "close_breakers", "_selected_action": [str(deployment.pk)]}
     answer = staff.post(reverse("admin:llm_deploymenthealth_changelist"), form, follow=True)
     assert "1 closed" in answer.content.decode()
@@ -298,3 +326,72 @@ def test_a_deployment_or_fallback_of_which_half_is_typed_is_refused_in_words(sta
     answer = staff.post(reverse("admin:llm_deployment_add"), wishes)
     assert answer.status_code == 200
     assert "This field is required" in answer.content.decode()
+
+
+def new_model_form(**fields: Any) -> dict[str, Any]:
+    """Without any deployment or fallback."""
+    model = Model(name="small", label="Small")
+    empty = {f"{row}-TOTAL_FORMS": "0" for row in ("deployments", "fallback_links")}
+    return model_form(model, **{"prices": "", **empty, **fields})
+
+
+def add_model(client: Client, **fields: Any) -> str:
+    """What the page says to a model that cannot be; "": it was added."""
+    answer = client.post(reverse("admin:llm_model_add"), new_model_form(**fields))
+    return "" if answer.status_code == 302 else html.unescape(answer.content.decode())
+
+
+def test_who_may_choose_a_model_is_ticked(staff: Client) -> None:
+    assert add_model(staff, visible_to=["owner", "admin"]) == ""
+    model = Model.objects.get()
+    assert (model.visible_to, model.prices, model.default_params) == (["owner", "admin"], None, {})
+    shown = page(staff, "model_change", model.pk)
+    assert re.findall(r'value="(\w+)"[^>]* checked', shown)[:2] == ["owner", "admin"]
+    assert ">null<" not in shown.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            {"prices": '{"in": 1, "out": 2}'},
+            "Prices need both input and output: input and output is missing.",
+        ),
+        ({"prices": '{"input": 1, "output": 2, "cache": 1}'}, "Not a price: cache."),
+        (
+            {"prices": '{"input": "free", "output": -1}'},
+            "input must be a number from 0 to a thousand million",
+        ),
+        ({"prices": '{"input": 1, "output": 2, "currency": "dollars"}'}, "three letters"),
+        ({"prices": "3"}, "Prices are an object"),
+        ({"default_params": '{"temperature": 9}'}, "temperature must be less than or equal to 2"),
+    ],
+)
+def test_a_price_or_a_parameter_that_cannot_be_is_refused_in_words(
+    staff: Client, fields: dict[str, str], words: str
+) -> None:
+    assert words in add_model(staff, **fields)
+    assert not Model.objects.exists()
+
+
+def test_a_name_that_is_taken_is_refused_in_words(staff: Client) -> None:
+    make_model("small")
+    make_provider(name="Ours")
+    assert "There is a model of that name already." in add_model(staff)
+    answer = staff.post(reverse("admin:llm_provider_add"), provider_form(name="Ours"))
+    assert "There is a provider of that name already." in answer.content.decode()
+
+
+def test_a_model_says_where_it_is_answered(staff: Client) -> None:
+    make_deployment(make_model("small"), make_provider(name="Here"))
+    make_model("lonely")
+    shown = page(staff, "model_changelist")
+    assert ">Here<" in shown
+    assert "nowhere: add a deployment" in shown
+
+
+def test_what_a_new_server_needs_comes_first(staff: Client) -> None:
+    shown = staff.get(reverse("admin:index")).content.decode()
+    names = ("Models and providers", "Usage and budgets", "Workspaces and access", "Procrastinate")
+    places = [shown.index(name) for name in names]
+    assert places == sorted(places)

@@ -147,7 +147,7 @@ class TestThroughLitellm:
         with inside() as server:
             upstream.plan("moved", Plan(status=307, raw=b"", headers={"Location": address_of(server)}))
             error = await refused(own(upstream.url, "sk-own", vendor="anthropic"), "moved")
-        assert (error.code, error.retryable) == ("not_found", False)
+        assert (error.code, error.retryable) == ("address_refused", False)
         assert "OUTBOUND_ALLOW" in error.detail
 
     async def test_what_a_key_names_leads_to_nothing_inside(self, upstream: Upstream) -> None:
@@ -165,7 +165,7 @@ class TestThroughLitellm:
         async with process.asked(do="stream", **question, access=access, connect_seconds=5) as answers:
             kind, value = await answers.get()
         await process.stop()
-        assert (kind, value["code"]) == ("error", "not_found")
+        assert (kind, value["code"]) == ("error", "address_refused")
         assert upstream.requests == []
 
     async def test_a_models_name_is_no_address(self, upstream: Upstream) -> None:
@@ -211,7 +211,7 @@ class TestNative:
     async def test_an_address_inside_is_refused_before_anything_is_sent(self) -> None:
         with inside() as server, pytest.raises(ProviderError) as caught:
             own(address_of(server), "sk-own", "openai")
-        assert caught.value.code == "not_found"
+        assert caught.value.code == "address_refused"
         assert "OUTBOUND_ALLOW" in caught.value.detail
 
     async def test_a_name_leads_to_nothing_inside(self, upstream: Upstream, settings: Settings) -> None:
@@ -220,7 +220,7 @@ class TestNative:
         for asked in (answer_of(provider), provider.models()):
             with pytest.raises(ProviderError) as caught:
                 await asked
-            assert (caught.value.code, caught.value.retryable) == ("not_found", False)
+            assert (caught.value.code, caught.value.retryable) == ("address_refused", False)
         await provider.close()
         assert upstream.requests == []
 

@@ -155,7 +155,8 @@ def test_a_name_that_leads_inside_is_not_asked(http: Client, settings: Any) -> N
     settings.OUTBOUND_ALLOW = ["192.0.2.0/24:*"]
     provider = add_provider(http, base_url="http://localhost:9/v1")
     problem = problem_of(send(http, "POST", f"/api/v1/providers/{provider['id']}/refresh"), 502)
-    assert "provider's address" in problem["detail"]
+    assert "Its address leads to where this server calls nothing" in problem["detail"]
+    assert "OUTBOUND_ALLOW" in problem["detail"]
 
 
 def test_a_key_that_cannot_be_decrypted_breaks_no_list(http: Client, settings: Any) -> None:
@@ -227,17 +228,79 @@ def test_what_belongs_to_all_is_seen_and_left_alone(http: Client) -> None:
             assert problem_of(send(http, method, f"/api/v1/{path}", body), 403)["code"] == "shared_with_all"
 
 
-def test_a_model_of_ones_own_may_stand_on_a_shared_provider_but_not_on_a_foreign_one(http: Client) -> None:
+def test_a_model_of_ones_own_asks_a_shared_provider_for_what_a_shared_model_is_there(http: Client) -> None:
     model = ask(http, "POST", "models/", {"name": "own"}, 201)["id"]
     shared = Deployment.objects.get(model=make_model("shared"))
     foreign = add_provider(session_client(make_principal()))["id"]
-    wishes = {"model": model, "upstream_name": "x"}
+    wishes = {"model": model, "provider": str(shared.provider_id), "upstream_name": "shared"}
 
-    assert ask(http, "POST", "deployments/", wishes | {"provider": str(shared.provider_id)}, 201)
-    for field, names in (("provider", {"provider": foreign}), ("model", {"model": str(shared.model_id)})):
-        whole = wishes | {"provider": str(shared.provider_id)} | names
-        problem = problem_of(send(http, "POST", "/api/v1/deployments/", whole), 422)
-        assert problem["errors"][0]["pointer"] == f"/{field}"
+    assert refused_pointer(http, wishes | {"upstream_name": "the-dearest"}) == "/upstream_name"
+    assert refused_pointer(http, wishes | {"provider": foreign}) == "/provider"
+    assert refused_pointer(http, wishes | {"model": str(shared.model_id)}) == "/model"
+    made = ask(http, "POST", "deployments/", wishes, 201)
+    answer = send(http, "PATCH", f"/api/v1/deployments/{made['id']}/", {"upstream_name": "the-dearest"})
+    assert problem_of(answer, 422)["errors"][0]["pointer"] == "/upstream_name"
+    assert ask(http, "PATCH", f"deployments/{made['id']}/", {"priority": 3})["upstream_name"] == "shared"
+
+
+def refused_pointer(http: Client, wishes: dict[str, Any]) -> Any:
+    problem = problem_of(send(http, "POST", "/api/v1/deployments/", wishes), 422)
+    return problem["errors"][0]["pointer"]
+
+
+def test_what_staff_switched_off_at_a_shared_provider_is_not_to_be_had_by_another_name(http: Client) -> None:
+    shared = make_model("shared")
+    wishes = {
+        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
+        "provider": str(Deployment.objects.get(model=shared).provider_id),
+        "upstream_name": "shared",
+    }
+    made = ask(http, "POST", "deployments/", wishes, 201)
+    Model.objects.filter(pk=shared.pk).update(enabled=False)
+    another = ask(http, "POST", "models/", {"name": "another"}, 201)["id"]
+    assert refused_pointer(http, wishes | {"model": another}) == "/upstream_name"
+    assert ask(http, "PATCH", f"deployments/{made['id']}/", {"enabled": False})["enabled"] is False
+    answer = send(http, "PATCH", f"/api/v1/deployments/{made['id']}/", {"enabled": True})
+    assert problem_of(answer, 422)["errors"][0]["pointer"] == "/upstream_name"
+
+
+def test_what_a_shared_model_is_not_for_everybody_ones_own_in_its_place_is_not_either(http: Client) -> None:
+    shared = make_model("shared")
+    Model.objects.filter(pk=shared.pk).update(visible_to=["owner", "admin"])
+    model = ask(http, "POST", "models/", {"name": "own"}, 201)["id"]
+    wishes = {
+        "model": model,
+        "provider": str(Deployment.objects.get(model=shared).provider_id),
+        "upstream_name": "shared",
+    }
+    assert refused_pointer(http, wishes) == "/upstream_name"
+    ask(http, "PATCH", f"models/{model}/", {"visible_to": ["owner"]})
+    ask(http, "POST", "deployments/", wishes, 201)
+    problem = problem_of(send(http, "PATCH", f"/api/v1/models/{model}/", {"visible_to": []}), 422)
+    assert problem["errors"][0]["detail"].startswith("must leave out member, guest")
+    assert ask(http, "GET", f"models/{model}/")["visible_to"] == ["owner"]
+
+
+def test_no_fallback_leads_to_a_shared_model_that_one_may_not_choose(http: Client) -> None:
+    Model.objects.filter(pk=make_model("closed").pk).update(visible_to=["guest"])
+    make_model("open")
+    ask(http, "POST", "models/", {"name": "own", "fallbacks": ["open"]}, 201)
+    answer = send(http, "POST", "/api/v1/models/", {"name": "sly", "fallbacks": ["closed"]})
+    assert problem_of(answer, 422)["errors"][0]["pointer"] == "/fallbacks/0"
+
+
+def test_the_price_at_a_shared_provider_is_not_for_a_workspace_to_name(http: Client) -> None:
+    wishes = {
+        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
+        "provider": str(Deployment.objects.get(model=make_model("shared")).provider_id),
+        "upstream_name": "shared",
+    }
+    free = {"prices": {"currency": "USD", "input": 0, "output": 0}}
+    assert refused_pointer(http, wishes | free) == "/prices"
+    made = ask(http, "POST", "deployments/", wishes, 201)
+    problem = problem_of(send(http, "PATCH", f"/api/v1/deployments/{made['id']}/", free), 422)
+    assert problem["errors"][0]["pointer"] == "/prices"
+    assert ask(http, "PATCH", f"deployments/{made['id']}/", {"prices": None})["prices"] is None
 
 
 def test_fallbacks_keep_their_order_and_one_model_is_the_default(http: Client, owner: Principal) -> None:

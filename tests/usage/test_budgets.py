@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from chatcore.accounts.principals import Principal
+from chatcore.llm.models import Deployment, Model
 from chatcore.llm.types import Usage as Counts
 from chatcore.usage import spending
 from chatcore.usage.actions import change_budget
@@ -61,6 +63,44 @@ def test_a_long_prompt_is_set_aside_and_charged_at_its_price(owner: Principal) -
     row = Usage.objects.get()
     assert row.prices is not None
     assert row.prices["above"] == [{"tokens": 100, "input": "20", "output": "100", "cached": "0.5"}]
+
+
+def test_a_free_model_of_ones_own_at_a_shared_provider_spends_the_budget_like_the_shared_one(
+    owner: Principal,
+) -> None:
+    shared = make_priced()
+    own = Model.objects.create(
+        workspace=owner.workspace, name="own", label="Own", prices={"input": 0, "output": 0}
+    )
+    at = shared.deployments.get()
+    Deployment.objects.create(model=own, provider=at.provider, upstream_name=at.upstream_name)
+    budget = make_budget(owner, "0.006", "money", set_by_staff=True)
+    conversation = start(owner, own)
+    ask(owner, conversation)
+    assert state(budget) == (0, Decimal("0.005208"))
+
+    (claim,) = claim_replies(1)
+    finish(claim, Counts(1_000, 100), own)
+
+    assert state(budget) == (Decimal("0.003"), 0)
+    row = Usage.objects.get(purpose="reply")
+    assert (row.model_name, row.cost) == ("own", Decimal("0.003"))
+    with pytest.raises(BudgetExceeded):
+        ask(owner, conversation)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "ask an owner or admin for more"),
+        ({"set_by_staff": True}, "ask the staff of this server for more"),
+    ],
+)
+def test_who_can_raise_a_spent_budget_is_said(owner: Principal, fields: dict[str, Any], words: str) -> None:
+    make_budget(owner, 1, **fields)
+    ask(owner, start(owner))
+    with pytest.raises(BudgetExceeded, match=words):
+        ask(owner, start(owner))
 
 
 def test_what_was_set_aside_becomes_what_it_truly_cost(owner: Principal) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from chatcore.accounts.integrations.amounts import keep_amounts
 from chatcore.accounts.principals import Principal
 from chatcore.errors import Forbidden, Invalid, NotFound
 from chatcore.usage import periods
 from chatcore.usage.actions import change_budget, remove_budget
+from chatcore.usage.errors import BudgetExceeded, SetByStaff
 from chatcore.usage.models import Budget
 from tests.factories import make_key_principal, make_model, make_principal
 from tests.usage.factories import make_budget, make_usage
@@ -85,6 +87,35 @@ def test_only_owners_and_admins_change_budgets(owner: Principal) -> None:
         remove_budget(make_principal(), budget.id)
     remove_budget(make_principal(workspace=owner.workspace, role="admin"), budget.id)
     assert not Budget.objects.exists()
+
+
+def test_what_staff_set_stays_whatever_owners_do(owner: Principal) -> None:
+    budget = make_budget(owner, 5, set_by_staff=True)
+    with pytest.raises(SetByStaff):
+        change_budget(owner, budget.id, limit=Decimal(500))
+    with pytest.raises(SetByStaff):
+        remove_budget(owner, budget.id)
+    assert Budget.objects.get().limit == 5
+
+
+def test_owners_may_be_stricter_beside_what_staff_set(owner: Principal) -> None:
+    make_budget(owner, 5, set_by_staff=True)
+    own = make_budget(owner, 1)
+    ask(owner, start(owner))
+    with pytest.raises(BudgetExceeded, match="budget of 1 request a month"):
+        ask(owner, start(owner))
+    remove_budget(owner, own.id)
+    ask(owner, start(owner))
+
+
+def test_an_integrations_own_limits_leave_alone_what_staff_set(owner: Principal) -> None:
+    integration = make_key_principal(owner).integration
+    assert integration
+    make_budget(owner, 700, "tokens", integration=integration, period="day", set_by_staff=True)
+    keep_amounts(integration, {"tokens_per_day": 900_000})
+    assert sorted(Budget.objects.values_list("limit", flat=True)) == [700, 900_000]
+    keep_amounts(integration, {})
+    assert Budget.objects.get().limit == 700
 
 
 def test_periods_begin_at_midnight_in_utc() -> None:

@@ -167,6 +167,37 @@ def test_members_and_strangers_change_no_budget(owner: Principal) -> None:
     assert Budget.objects.get().limit == 10
 
 
+def test_what_staff_set_is_shown_and_leads_nowhere(owner: Principal) -> None:
+    budget = make_budget(owner, set_by_staff=True)
+    html = page(owner)
+    assert "10 requests a month" in html
+    assert "Set by staff" in html
+    assert reverse("edit_budget", args=[budget.pk]) not in html
+    browser = signed_in(owner)
+    for name in ("edit_budget", "remove_budget"):
+        answer = browser.post(reverse(name, args=[budget.pk]), FORM)
+        assert answer.status_code == 403
+        assert "only they change or remove it" in text(answer)
+    assert Budget.objects.get().limit == 10
+
+
+def test_what_a_budget_has_spent_is_told_to_staff(staff: Client, owner: Principal) -> None:
+    make_usage(owner)
+    make_budget(owner, 1)
+    page(owner)
+    listed = text(staff.get(reverse("admin:usage_budget_changelist")))
+    assert "1 request: all of it" in listed
+
+
+def test_the_way_to_prices_is_shown_to_who_enters_them(owner: Principal) -> None:
+    make_usage(owner, cost=None)
+    assert "Enter prices of models" not in page(owner)
+    assert owner.user
+    owner.user.is_staff = True
+    owner.user.save()
+    assert "Enter prices of models" in page(owner)
+
+
 def test_the_menu_leads_there(owner: Principal) -> None:
     assert f'href="{reverse("usage")}"' in text(signed_in(owner).get("/"))
 
@@ -212,6 +243,8 @@ def test_staff_look_at_every_table_and_change_budgets_alone(staff: Client, owner
     assert staff.post(ledger, {"model_name": "other"}).status_code == 403
     assert staff.post(reverse("admin:usage_usage_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
 
+    added = text(staff.get(reverse("admin:usage_budget_add")))
+    assert re.search(r'name="set_by_staff"[^>]* checked', added), "what staff add is theirs"
     address = reverse("admin:usage_budget_change", args=[budget.pk])
     Spending.objects.create(budget=budget, starts_on=timezone.now().date())
     fields = {"workspace": str(owner.workspace.pk), "unit": "tokens", "period": "month", "currency": "USD"}

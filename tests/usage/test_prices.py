@@ -15,7 +15,7 @@ from chatcore.llm.types import Usage as Counts
 from chatcore.usage import tokens
 from chatcore.usage.prices import price_of_model
 from chatcore.usage.surroundings import Centre, look_around
-from tests.llm.factories import make_deployment, make_model, make_provider
+from tests.llm.factories import make_deployment, make_model, make_principal, make_provider
 
 
 def price_of_answer(deployment: Deployment) -> Price | None:
@@ -163,6 +163,41 @@ def test_staff_know_better_than_the_list() -> None:
     model = make_model(prices={"input": 7, "output": 8})
     deployment = make_deployment(model, make_provider("openai"), upstream_name="gpt-4.1")
     assert price_of_answer(deployment) == price_of_model(model) == Price("USD", Decimal(7), Decimal(8))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("model", "deployment", "price"),
+    [
+        ({"prices": {"input": 7, "output": 8}}, {}, (7, 8)),
+        ({"prices": {"input": 7, "output": 8}}, {"prices": {"input": 5, "output": 6}}, (5, 6)),
+        ({}, {}, None),
+    ],
+)
+def test_a_workspaces_own_model_at_a_shared_provider_costs_what_the_shared_one_does(
+    model: dict[str, Any], deployment: dict[str, Any], price: tuple[int, int] | None
+) -> None:
+    provider = make_provider("openai", base_url="https://elsewhere.example/v1")
+    make_deployment(make_model(**model), provider, upstream_name="deep", **deployment)
+    own = make_model(workspace=make_principal().workspace, prices={"input": 0, "output": 0})
+    asked = make_deployment(own, provider, upstream_name="deep")
+    expected = Price("USD", Decimal(price[0]), Decimal(price[1])) if price else None
+    assert price_of_answer(asked) == price_of_model(own) == expected
+
+
+@pytest.mark.django_db
+def test_what_staff_entered_at_the_deployment_counts_where_no_shared_model_is_there() -> None:
+    own = make_model(workspace=make_principal().workspace, prices={"input": 0, "output": 0})
+    asked = make_deployment(own, make_provider("scripted"), prices={"input": 3, "output": 4})
+    assert price_of_answer(asked) == price_of_model(own) == Price("USD", Decimal(3), Decimal(4))
+
+
+@pytest.mark.django_db
+def test_at_a_provider_of_its_own_a_workspace_says_what_its_model_costs() -> None:
+    workspace = make_principal().workspace
+    own = make_model(workspace=workspace, prices={"input": 1, "output": 2})
+    asked = make_deployment(own, make_provider("openai", workspace=workspace))
+    assert price_of_answer(asked) == price_of_model(own) == Price("USD", Decimal(1), Decimal(2))
 
 
 @pytest.mark.django_db

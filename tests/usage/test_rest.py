@@ -291,6 +291,19 @@ def test_members_read_their_own_budgets_and_change_none(owner: Principal, member
     assert Budget.objects.count() == 2
 
 
+def test_what_staff_set_is_read_and_not_changed(owner: Principal) -> None:
+    make_budget(owner, set_by_staff=True)
+    client = session_client(owner)
+    (row,) = client.get(BUDGETS).json()["results"]
+    assert row["set_by_staff"] is True
+    address = f"{BUDGETS}{row['id']}/"
+    assert problem_of(send(client, "PATCH", address, {"enabled": False}), 403)["code"] == "set_by_staff"
+    assert problem_of(send(client, "DELETE", address), 403)["code"] == "set_by_staff"
+    refused = send(client, "PATCH", address, {"set_by_staff": False})
+    assert problem_of(refused, 422)["errors"][0]["pointer"] == "/set_by_staff"
+    assert client.get(address).json() == row
+
+
 def test_a_strangers_budget_is_as_absent_as_none(owner: Principal) -> None:
     budget = make_budget(owner)
     stranger = session_client(make_principal())

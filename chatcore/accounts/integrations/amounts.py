@@ -46,6 +46,12 @@ def keep_amounts(integration: Integration, amounts: Mapping[str, Any]) -> None:
 
 
 def _budgets() -> Any:
+    """The workspace's own: what staff set beside them stays as it is."""
     return Budget.objects.filter(
-        user=None, model=None, period=Budget.Period.DAY, currency=CURRENCY, unit__in=UNITS.values()
+        user=None,
+        model=None,
+        period=Budget.Period.DAY,
+        currency=CURRENCY,
+        unit__in=UNITS.values(),
+        set_by_staff=False,
     ).order_by("pk")

@@ -5,6 +5,7 @@ from statistics import median
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
 
 from chatcore.admin_pages import SHORT_JSON
 from chatcore.llm import breakers, candidates
@@ -14,38 +15,38 @@ from chatcore.llm.traffic import DeploymentHealth
 
 @admin.register(Deployment)
 class DeploymentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = (
-        "upstream_name",
-        "model",
-        "provider",
-        "breaker",
-        "priority",
-        "weight",
-        "enabled",
-        "vanished_at",
-    )
+    list_display = ("upstream_name", "model", "provider", "state", "priority", "weight", "enabled")
     list_filter = ("enabled", ("vanished_at", admin.EmptyFieldListFilter), "provider")
     list_editable = ("priority", "weight", "enabled")
     search_fields = ("upstream_name", "model__name", "provider__name")
     show_full_result_count = False
     autocomplete_fields = ("model", "provider")
     formfield_overrides = SHORT_JSON
+    actions = ("ask_again",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
         return without_credentials(super().get_queryset(request)).select_related("health")
 
     @admin.display(ordering="health__open_until")
-    def breaker(self, deployment: Deployment) -> str:
+    def state(self, deployment: Deployment) -> str:
         health = candidates.health_of(deployment)
-        return breakers.state_of(health) if health else "closed"
+        words = _state_words(health) if health else "is asked"
+        if deployment.vanished_at:
+            words += f"; no longer listed since {date_format(deployment.vanished_at, 'j M Y')}"
+        return words
+
+    @admin.action(description="Ask again now: close the breaker", permissions=["change"])
+    def ask_again(self, request: HttpRequest, queryset: QuerySet[Deployment]) -> None:
+        closed = breakers.close(DeploymentHealth.objects.filter(deployment__in=queryset))
+        self.message_user(request, f"{closed} closed: these deployments are asked again.")
 
 
 @admin.register(DeploymentHealth)
 class DeploymentHealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """To be read; the one thing to do is to close breakers."""
 
-    list_display = ("deployment", "state", "reason", "failures", "failed_at", "open_until", "first_token")
-    list_filter = (("open_until", admin.EmptyFieldListFilter), "code")
+    list_display = ("deployment", "state", "reason", "failed_at", "first_token")
+    list_filter = ("code",)
     search_fields = ("deployment__upstream_name", "deployment__model__name", "deployment__provider__name")
     show_full_result_count = False
     ordering = ("open_until", "-failed_at")
@@ -69,13 +70,13 @@ class DeploymentHealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         related = healths.select_related("deployment__model", "deployment__provider")
         return related.defer("deployment__provider__credential")
 
-    @admin.display(ordering="open_until")
+    @admin.display(ordering="open_until", description="breaker")
     def state(self, health: DeploymentHealth) -> str:
-        return breakers.state_of(health)
+        return f"{breakers.state_of(health)}: {_state_words(health)}"
 
-    @admin.display(ordering="code")
+    @admin.display(ordering="code", description="last failure")
     def reason(self, health: DeploymentHealth) -> str:
-        return f"{health.code}: {health.detail}" if health.detail else health.code
+        return f"{health.code}: {health.detail}" if health.detail else health.code or "none"
 
     @admin.display(description="first token (median)")
     def first_token(self, health: DeploymentHealth) -> str:
@@ -95,6 +96,16 @@ class DeploymentHealthAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj: DeploymentHealth | None = None,  # noqa: ARG002
     ) -> bool:
         return False
+
+
+def _state_words(health: DeploymentHealth) -> str:
+    """What its breaker means for the next question."""
+    state = breakers.state_of(health)
+    if state == "closed" or health.open_until is None:
+        return "is asked"
+    if state == "open":
+        return f"is not asked until {date_format(health.open_until, 'H:i:s')} UTC ({health.code})"
+    return f"one question will try it ({health.code})"
 
 
 def without_credentials(deployments: QuerySet[Deployment]) -> QuerySet[Deployment]:

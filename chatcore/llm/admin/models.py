@@ -1,9 +1,14 @@
 """Staff pages of models, with their deployments and fallbacks."""
 
+from typing import Any, ClassVar
+
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.db.models import Field, Prefetch, QuerySet
 from django.http import HttpRequest
 
+from chatcore.accounts.models import Membership
 from chatcore.admin_pages import SHORT_JSON
 from chatcore.llm.actions import make_default
 from chatcore.llm.admin.deployments import without_credentials
@@ -29,9 +34,19 @@ class FallbackInline(admin.TabularInline):  # type: ignore[type-arg]
     autocomplete_fields = ("to",)
 
 
+class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        error_messages: ClassVar = {
+            NON_FIELD_ERRORS: {
+                "unique_together": "There is a model of that name already. Choose another name."
+            }
+        }
+
+
 @admin.register(Model)
 class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("label", "name", "workspace", "context_window", "enabled", "is_default")
+    form = ModelForm
+    list_display = ("label", "name", "answers", "workspace", "enabled", "is_default")
     list_filter = ("enabled", "is_default")
     list_select_related = ("workspace",)
     search_fields = ("label", "name")
@@ -54,6 +69,28 @@ class ModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     formfield_overrides = SHORT_JSON
     inlines = (DeploymentInline, FallbackInline)
     actions = ("make_default",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        models: QuerySet[Model] = super().get_queryset(request)
+        return models.prefetch_related(Prefetch("deployments", without_credentials(Deployment.objects.all())))
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name != "visible_to":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return forms.MultipleChoiceField(
+            choices=Membership.Role.choices,
+            required=False,
+            widget=forms.CheckboxSelectMultiple,
+            help_text="Roles that may choose it. None ticked: everybody.",
+        )
+
+    @admin.display(description="answered at")
+    def answers(self, model: Model) -> str:
+        """Where, and that nobody does: such a model is not offered to anyone."""
+        places = [
+            each.provider.name for each in model.deployments.all() if each.enabled and each.provider.enabled
+        ]
+        return ", ".join(dict.fromkeys(places)) or "nowhere: add a deployment"
 
     @admin.action(description="Make the default")
     def make_default(self, request: HttpRequest, queryset: QuerySet[Model]) -> None:

@@ -2,17 +2,17 @@
 
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from chatcore.admin_pages import SHORT_JSON
@@ -28,15 +28,22 @@ from chatcore.llm.refresh import Refreshed, refresh
 from chatcore.llm.services import SERVICES
 from chatcore.security.fields import Unreadable
 
-LIST_TIMEOUT = 40.0
+# Seconds that somebody waits for a list on a page; LiteLLM's process may have to start first.
+LIST_TIMEOUT, LITELLM_TIMEOUT = 10.0, 40.0
 WANTED: Mapping[str, Any] = {"kind": "", "base_url": "", "options": {}}
+TAKEN = {
+    NON_FIELD_ERRORS: {"unique_together": "There is a provider of that name already. Choose another name."}
+}
 
 
 class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     service = forms.ChoiceField(
         required=False,
-        choices=[("", "another: see below"), *((each.name, each.label) for each in SERVICES.values())],
-        help_text="Knows its address: most services want nothing more than a key.",
+        choices=[
+            ("", "Another: choose its kind below"),
+            *((each.name, each.label) for each in SERVICES.values()),
+        ],
+        help_text="Its address is known then: most services want nothing more than a key.",
     )
     kind = forms.ChoiceField(required=False)
     new_credential = forms.CharField(
@@ -44,16 +51,26 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         strip=True,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown again. Leave empty to keep the one there is; "
-        "another address needs it again.",
+        help_text="Stored encrypted and never shown again. Servers of your own often want none.",
     )
 
     class Meta:
         model = Provider
         fields = ("name", "kind", "base_url", "options", "workspace", "enabled")
+        error_messages = TAKEN
+        help_texts: ClassVar = {
+            "name": "What staff call it; people see it where another provider had to answer in its place.",
+            "base_url": "With its version, e.g. https://api.example.com/v1. Empty: the service's own.",
+            "workspace": "Whose it is. Empty: all workspaces may use it.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields["new_credential"].label = "New key"
+            self.fields[
+                "new_credential"
+            ].help_text = "Empty: the stored one stays, which is never shown. Another address needs it again."
         known = kinds()
         self.fields["kind"].choices = [(name, each.LABEL) for name, each in known.items()]  # type: ignore[attr-defined]
         self.fields["options"].help_text = format_html_join(
@@ -63,6 +80,8 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """A service that was chosen says what was left out."""
         given: dict[str, Any] = super().clean() or self.cleaned_data
+        if "options" in given:
+            given["options"] = given["options"] or {}
         service = SERVICES.get(given.get("service", ""))
         if service and (service.own_address or not given.get("base_url")):
             given["kind"] = service.kind
@@ -96,7 +115,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     autocomplete_fields = ("workspace",)
     fieldsets = (
         (None, {"fields": ("name", "service", "base_url", "new_credential", "workspace", "enabled")}),
-        ("Of which kind, where the service is another", {"fields": ("kind", "options")}),
+        ("Another service: how it is spoken to", {"fields": ("kind", "options")}),
     )
     formfield_overrides = SHORT_JSON
     actions = ("choose_models", "refresh_models")
@@ -114,6 +133,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """A new provider is of no use without models: choose them next."""
         if "_popup" in request.POST or "_addanother" in request.POST:
             return super().response_add(request, obj, post_url_continue)
+        self.message_user(request, f"{obj} is saved. Choose the models to use.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:llm_provider_models", args=[obj.pk]))
 
     def get_urls(self) -> list[URLPattern]:
@@ -134,7 +154,8 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             try:
                 self.message_user(request, _told(provider, refresh(provider)))
             except ProviderError as error:
-                self.message_user(request, f"{provider}: {error.words} ({error})", messages.ERROR)
+                words = f"{provider}: {listing.words_of(error)} ({error})"
+                self.message_user(request, words, messages.ERROR)
             except Unreadable as error:
                 self.message_user(request, f"{provider}: {error.detail}", messages.ERROR)
 
@@ -143,27 +164,35 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         provider = get_object_or_404(self.get_queryset(request), pk=pk)
         if not self.has_change_permission(request, provider):
             raise PermissionDenied
-        if request.method == "POST":
-            typed = request.POST.get("typed", "").split()
-            chosen = [model_facts.known_model(name) for name in [*request.POST.getlist("name"), *typed]]
-            # What staff chose is taken, whatever the map thinks of it.
-            described = {each.name: each for each in model_facts.described(_without_key(provider), chosen)}
-            added = add_models(provider, [described.get(each.name, each) for each in chosen])
-            self.message_user(
-                request, f"{provider} now has {', '.join(map(str, added)) or 'no further models'}."
-            )
+        if request.method == "POST" and self._add_chosen(request, provider):
             return HttpResponseRedirect(reverse("admin:llm_model_changelist"))
         present = set(provider.deployments.values_list("upstream_name", flat=True))
-        names, problem = _listed(provider)
+        names, problem, said = _listed(provider)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Models of {provider}",
             "opts": self.opts,
             "provider": provider,
             "problem": problem,
+            "said": said,
             "choices": [(name, name in present) for name in names],
+            "others": sorted(present - {*names}),
         }
         return TemplateResponse(request, "admin/llm/provider/models.html", context)
+
+    def _add_chosen(self, request: HttpRequest, provider: Provider) -> bool:
+        """Whether anything was chosen. What staff chose is taken, whatever the map thinks of it."""
+        typed = request.POST.get("typed", "").split()
+        chosen = [model_facts.known_model(name) for name in [*request.POST.getlist("name"), *typed]]
+        if not chosen:
+            self.message_user(request, "Nothing was chosen: tick or type at least one.", messages.WARNING)
+            return False
+        described = {each.name: each for each in model_facts.described(_without_key(provider), chosen)}
+        added = add_models(provider, [described.get(each.name, each) for each in chosen])
+        names = ", ".join(map(str, added))
+        words = format_html('{} now has {}. <a href="/">Ask one</a>', str(provider), names)
+        self.message_user(request, words, messages.SUCCESS)
+        return True
 
 
 def _without_key(provider: Provider) -> ProviderSettings:
@@ -185,11 +214,12 @@ def _told(provider: Provider, news: Refreshed) -> str:
     return f"{provider}: {'; '.join(parts) or 'nothing has changed'}."
 
 
-def _listed(provider: Provider) -> tuple[list[str], str]:
-    """The names, and what went wrong."""
+def _listed(provider: Provider) -> tuple[list[str], str, str]:
+    """The names, what went wrong, and what the provider said of it."""
+    within = LITELLM_TIMEOUT if provider.kind == "litellm" else LIST_TIMEOUT
     try:
-        return listing.listed_models(provider.settings(), within=LIST_TIMEOUT), ""
+        return listing.listed_models(provider.settings(), within=within), "", ""
     except ProviderError as error:
-        return [], f"{error.words} ({error})"
+        return [], listing.words_of(error), str(error)
     except Unreadable as error:
-        return [], error.detail
+        return [], error.detail, ""

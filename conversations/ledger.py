@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chatcore.accounts.models import Integration
-from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
@@ -115,7 +114,7 @@ def forget_replies(replies: Sequence[Message]) -> None:
 
 def tokens_of(request: ModelRequest) -> int:
     """About how many tokens the request has."""
-    return tokens.estimate_turns(turn.text for turn in request.turns) + image_tokens(request.turns)
+    return tokens.of_turns(request.turns)
 
 
 def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -11,7 +11,6 @@ from typing import Any
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
 from chatcore.llm import routing
-from chatcore.llm.contents import image_tokens
 from chatcore.llm.models import Model
 from chatcore.llm.types import (
     Finished,
@@ -32,7 +31,7 @@ from chatcore.usage.errors import BudgetExceeded
 from conversations.actions import Spoken
 from conversations.actions.access import find_model
 from conversations.attachments import Examined
-from conversations.context import CHARACTERS_PER_TOKEN, TOKENS_ASSUMED
+from conversations.context import room_for_reading
 from conversations.models import Message
 from conversations.streams import GrowingCalls
 from conversations.turns import Reader
@@ -102,8 +101,7 @@ class Unstored:
                 self.calls.take(event)
 
     def _record(self, outcome: str, code: str, seconds: float) -> None:
-        turns = self.request.turns
-        read = tokens.estimate_turns(turn.text for turn in turns) + image_tokens(turns)
+        read = tokens.of_turns(self.request.turns)
         call = Call(
             workspace=self.principal.workspace.id,
             user=self.principal.user.id if self.principal.user else None,
@@ -161,7 +159,7 @@ def _prepared(
         for place in files
     }
     reader = Reader(
-        (checked.model.context_window or TOKENS_ASSUMED) * CHARACTERS_PER_TOKEN,
+        room_for_reading(checked.model.context_window, checked.model.max_output, request.params),
         {messages[place].id: [each.attachment for each in row] for place, row in files.items()},
         sees=checked.sees,
         look=lambda file: shown[file.id].shown,

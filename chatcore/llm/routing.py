@@ -64,13 +64,14 @@ async def answer(
     on_attempt: OnAttempt | None = None,
     on_wait: OnWait | None = None,
     on_restart: OnRestart | None = None,
+    on_ask: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[ModelEvent, None]:
     """The model's answer, ended by Finished. `request.model` and the default parameters are filled in here.
 
     `on_attempt` hears of every deployment that was considered: of a failed one at once, of the one that answers with
     its first token. `on_wait` hears the position in line (1 is next) some times a second, and 0 when the wait is over.
     `on_restart` is awaited before the first event of another deployment when one broke off in mid-answer: what it
-    said is void. That happens once; without `on_restart`, never.
+    said is void. That happens once; without `on_restart`, never. `on_ask` hears that one is asked now.
 
     Raises ProviderError: the last one where nobody answered; with `started` set where the answering one failed later
     and nobody could begin anew. Close this generator (`contextlib.aclosing`) to stop early.
@@ -78,6 +79,7 @@ async def answer(
     route = Route(model_id, request, on_attempt, on_wait, on_restart)
     async with aclosing(route.admissions()) as admissions:
         async for admission in admissions:
+            on_ask()
             async with aclosing(route.asked(admission)) as events:
                 async for event in events:
                     yield event

@@ -50,8 +50,8 @@ class Asked:
         return min([EXPECTED_OUTPUT, *(each for each in bounds if isinstance(each, int) and each > 0)])
 
 
-def reserve(*replies: Asked) -> None:
-    """Set aside what these replies are expected to take from every budget that covers them.
+def reserve(*replies: Asked) -> bool:
+    """Set aside what these replies are expected to take from every budget that covers them; whether any does.
 
     Raises BudgetExceeded where one has not enough left, PriceUnknown where a strict one cannot tell; then nothing
     is set aside, and the caller's transaction must not commit. Call it once in a transaction, for all its replies.
@@ -68,7 +68,7 @@ def reserve(*replies: Asked) -> None:
             for budget, amount in _expected(asked, covering)
         ]
     if not wanted:
-        return
+        return False
     ensure(counter for counter, _, _ in wanted)
     sums: Amounts = defaultdict(Decimal)
     for counter, _, amount in wanted:
@@ -78,6 +78,7 @@ def reserve(*replies: Asked) -> None:
         Reservation(spending_id=held[counter], message=message, amount=amount)
         for counter, message, amount in wanted
     )
+    return True
 
 
 def is_spent(

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from chatcore.accounts.principals import SYSTEM
 from chatcore.llm.contents import text_alone
+from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, ProviderError, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
@@ -14,7 +15,7 @@ from chatcore.usage import tokens
 from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of
-from conversations.asides import ask_aside, record_asides
+from conversations.asides import ask_aside, briefly, record_asides
 from conversations.claims import Claim
 from conversations.context import Context, Said, context_of, read_context
 from conversations.ledger import tokens_of
@@ -50,10 +51,11 @@ async def shortened_request(claim: Claim, refused: ModelRequest) -> ModelRequest
 
 async def _fitted(claim: Claim, context: Context) -> ModelRequest:
     old = context.too_old()
-    if not old or not await offload(_may_be_asked, claim):
+    model = await offload(_may_be_asked, claim) if old else None
+    if model is None:
         return context.request()
     try:
-        text = await _summarise(claim, context, old)
+        text = await _summarise(claim, model, context, old)
     except ProviderError as error:
         log.info("no summary for %s: %s", claim.id, error)
         return context.request()
@@ -61,13 +63,15 @@ async def _fitted(claim: Claim, context: Context) -> ModelRequest:
     return context.summarised(old, text).request()
 
 
-def _may_be_asked(claim: Claim) -> bool:
-    if claim.model_id is None:
-        return False
-    return not is_spent(claim.workspace_id, claim.user_id, claim.integration_id, claim.model_id)
+def _may_be_asked(claim: Claim) -> Model | None:
+    """The reply's model, where there are means for a summary."""
+    model = Model.objects.filter(pk=claim.model_id).first() if claim.model_id else None
+    if model is None or is_spent(claim.workspace_id, claim.user_id, claim.integration_id, model.pk):
+        return None
+    return model
 
 
-async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str:
+async def _summarise(claim: Claim, model: Model, context: Context, old: Sequence[Said]) -> str:
     """Part by part, each as large as the window allows, with the summary of what came before it."""
     summary = context.summary
     room = max(context.room - 2 * LONGEST_SUMMARY, context.room // 2, SMALLEST_PART)
@@ -76,11 +80,11 @@ async def _summarise(claim: Claim, context: Context, old: Sequence[Said]) -> str
         request = ModelRequest(
             model="",
             turns=(Turn("system", INSTRUCTION), Turn("user", before + part)),
-            params={"max_tokens": SUMMARY_TOKENS},
+            params=briefly(model, SUMMARY_TOKENS),
             purpose="summary",
             user=context.user,
         )
-        aside = await ask_aside(claim, request)
+        aside = await ask_aside(claim, request, model)
         await offload(record_asides, aside)
         if aside.error:
             raise aside.error

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.db.models import QuerySet
+
 from chatcore.llm import model_facts
 from chatcore.llm.models import Deployment, Model
 from chatcore.llm.providers import ProviderSettings
@@ -55,11 +57,19 @@ def price_of_model(model: Model) -> Price | None:
     """What the model is expected to cost: what the deployment asked first does. None: unknown."""
     usable = Deployment.objects.usable().defer("provider__credential")
     first = usable.filter(model=model).order_by("priority", "pk").first()
-    if first is None:
-        return read_prices(model.prices)
-    provider = first.provider
-    own = first.prices or model.prices
-    return price_of(own, provider.kind, provider.base_url, provider.options, first.upstream_name)
+    return _price_at(first) if first else read_prices(model.prices)
+
+
+def priced(models: QuerySet[Model]) -> list[tuple[Model, Price | None]]:
+    """Those of the models that can be asked, each with what it is expected to cost, in one query."""
+    usable = Deployment.objects.usable().defer("provider__credential").filter(model__in=models)
+    firsts = usable.order_by("model_id", "priority", "pk").distinct("model_id")
+    return [(each.model, _price_at(each)) for each in firsts]
+
+
+def _price_at(deployment: Deployment) -> Price | None:
+    own, provider = deployment.prices or deployment.model.prices, deployment.provider
+    return price_of(own, provider.kind, provider.base_url, provider.options, deployment.upstream_name)
 
 
 def price_of(

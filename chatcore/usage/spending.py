@@ -84,15 +84,27 @@ def reserve(*replies: Asked) -> bool:
 def is_spent(
     workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: uuid.UUID
 ) -> bool:
-    """Whether a budget that covers such a call has nothing left: for calls nobody waits for, which are left out."""
+    """Whether a budget that covers such a call has nothing left, or is strict and cannot tell what it takes: for calls
+    nobody waits for, which are left out.
+    """
     covering = list(Budget.objects.covering(workspace, user, integration, model))
     if not covering:
         return False
+    strict = {budget.currency for budget in covering if budget.strict and budget.unit == Budget.Unit.MONEY}
+    if strict and strict != {_currency_of(model)}:
+        return True
     now = timezone.now()
     counters = [(budget.pk, periods.start_of(budget.period, now)) for budget in covering]
     ensure(counters)
     found = Spending.objects.filter(budget__in=covering, spent__gte=F("budget__limit"))
     return bool({*found.values_list("budget", "starts_on")} & {*counters})
+
+
+def _currency_of(model_id: uuid.UUID) -> str:
+    """Of the model's price; empty where that is unknown."""
+    model = Model.objects.filter(pk=model_id).first()
+    price = price_of_model(model) if model else None
+    return price.currency if price else ""
 
 
 def release(messages: Iterable[uuid.UUID]) -> None:

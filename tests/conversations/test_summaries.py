@@ -6,7 +6,7 @@ import pytest
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm import instances
-from chatcore.llm.models import Model
+from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
 from chatcore.realtime.models import Event
@@ -22,7 +22,10 @@ from conversations.summaries import fitted_request
 from tests.api import send, session_client
 from tests.factories import make_attachment, make_conversation, make_model, make_principal
 from tests.replying import ended
+from tests.upstreams.fixtures import upstream
+from tests.upstreams.server import Upstream
 
+__all__ = ["upstream"]
 pytestmark = pytest.mark.django_db(transaction=True)
 WINDOW = 4_600  # tokens
 ROOM = int((WINDOW - USUAL_ANSWER) * TRUSTED_SHARE)
@@ -167,6 +170,17 @@ async def test_a_model_that_reads_less_than_is_known_of_it_is_given_less(runner:
     assert kept.message.text == SAID[4]
     answered = await offload(Usage.objects.get, purpose="reply")
     assert (answered.outcome, answered.unknown_attempts) == ("done", 1)
+
+
+async def test_a_model_that_reasons_has_room_for_it_beside_the_summary(upstream: Upstream) -> None:
+    upstream.plan("thinking", pieces=("They said much.",))
+    _, claim = await offload(ask, SAID)
+    await offload(Provider.objects.update, kind="openai", base_url=f"{upstream.url}/v1", options={})
+    await offload(Model.objects.update, supports_reasoning=True)
+    await offload(Deployment.objects.update, upstream_name="thinking")
+    assert f"{SUMMARISED}They said much." in texts(await fitted(claim))
+    asked = {(each.body["max_tokens"], each.body.get("reasoning_effort")) for each in upstream.requests}
+    assert asked == {(4_800, "low")}
 
 
 async def test_a_single_message_that_is_too_long_fails_as_such(runner: Runner) -> None:

@@ -14,6 +14,8 @@ class ConversationsConfig(AppConfig):
         )
         from conversations.ledger import running_replies
         from conversations.runner import Runner
+        from conversations.unstored import running_unstored
 
         register_service(Runner)
         register_running(running_replies)
+        register_running(running_unstored)

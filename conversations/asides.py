@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatcore.llm import routing
+from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Usage
 from chatcore.usage import tokens
 from chatcore.usage.actions import Call, record
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from conversations.claims import Claim
 
 
+REASONING_TOKENS = 4_000
+
+
 @dataclass
 class Aside:
     """One call on behalf of whoever asked for the reply, and what has come of it. No error: it went well."""
 
     reply: "Claim | Message"
     request: ModelRequest
+    model: Model
     text: str = ""
     counts: Usage | None = None
     route: list[dict[str, Any]] = field(default_factory=list)
@@ -31,13 +36,29 @@ class Aside:
     error: ProviderError | None = None
 
 
-async def ask_aside(reply: "Claim | Message", request: ModelRequest) -> Aside:
-    """Ask the reply's model. Give what it returns to `record_asides`, also where it failed."""
-    assert reply.model_id is not None
-    aside = Aside(reply, request)
+def briefly(model: Model, most: int) -> dict[str, Any]:
+    """The parameters of a request for an answer of so many tokens. Who reasons is to do it shortly, and has room for it
+    besides: what it thinks is part of what it may write.
+    """
+    if not reasons(model):
+        return {"max_tokens": most}
+    most += REASONING_TOKENS
+    return {"max_tokens": min(most, model.max_output or most), "reasoning_effort": "low"}
+
+
+def reasons(model: Model) -> bool:
+    """As far as is known of it."""
+    return model.supports_reasoning or "reasoning_effort" in model.default_params
+
+
+async def ask_aside(reply: "Claim | Message", request: ModelRequest, model: Model) -> Aside:
+    """Ask the model in the name of whoever asked for the reply. Give what it returns to `record_asides`, also where it
+    failed.
+    """
+    aside = Aside(reply, request, model)
     began = time.monotonic()
     answer = routing.answer(
-        reply.model_id,
+        model.pk,
         request,
         on_attempt=lambda attempt: aside.route.append(dataclasses.asdict(attempt)),
         stand_ins=stand_ins(reply.workspace_id, reply.user_id, reply.integration_id),
@@ -62,8 +83,9 @@ def record_asides(*asides: Aside) -> None:
 
 
 def _call(aside: Aside) -> Call:
+    asked = {"purpose": aside.request.purpose, "model": aside.model.pk, "model_name": aside.model.name}
     return Call(
-        **asker_of(aside.reply) | {"purpose": aside.request.purpose, "message": None, "attempt": 0},
+        **asker_of(aside.reply) | asked | {"message": None, "attempt": 0},
         route=aside.route,
         counts=aside.counts,
         estimates=Usage(tokens_of(aside.request), tokens.estimate(aside.text)),

@@ -20,7 +20,7 @@ MESSAGES_READ = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Of one reply: the instructions and parameters it follows, the context window of its model in tokens (None:
+    """Of one reply: the instructions and parameters it follows, what its model can read and write in tokens (None:
     unknown), what it goes on with, and the messages above it, oldest first, with their files.
     """
 
@@ -28,6 +28,7 @@ class Branch:
     system: str
     params: Mapping[str, Any]
     window: int | None
+    max_output: int | None
     begun: str
     path: Sequence[Message]
     files: Mapping[uuid.UUID, Sequence[Attachment]]
@@ -58,11 +59,12 @@ def _branch(
 ) -> Branch | ChatcoreError:
     if asked is None:
         return NotFound()
-    is_wanted, system, shared, own, window, begun = asked
+    is_wanted, system, shared, own, window, max_output, begun = asked
     if not is_wanted:
         return AskerGone()
     own_files = {message.id: files[message.id] for message in path if message.id in files}
-    return Branch(claim, system, from_json(shared) | from_json(own), window, begun, path, own_files)
+    params = from_json(shared) | from_json(own)
+    return Branch(claim, system, params, window, max_output, begun, path, own_files)
 
 
 # Whoever asked may have been suspended, sent away or switched off since.
@@ -73,7 +75,8 @@ select reply.id,
         where person.id = reply.user_id and person.is_active and membership.workspace_id = reply.workspace_id
     )) and (reply.integration_id is null or integration.enabled)
         and not (asked.author is not distinct from 'integration' and asked.integration_id is null),
-    conversation.system, conversation.params::text, reply.params::text, model.context_window, reply.begun
+    conversation.system, conversation.params::text, reply.params::text, model.context_window,
+    model.max_output, reply.begun
 from conversations_message reply
 join conversations_conversation conversation on conversation.id = reply.conversation_id
 left join conversations_message asked on asked.id = reply.parent_id

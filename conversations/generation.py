@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 
 from chatcore.errors import NotFound
 from chatcore.llm import routing
-from chatcore.llm.types import ProviderError
+from chatcore.llm.types import ModelRequest, ProviderError
 from chatcore.offload import offload
 from chatcore.usage.fallbacks import stand_ins
 from conversations.claims import restart_reply
@@ -20,7 +20,7 @@ from conversations.finishing import Ending, Outcome, finish
 from conversations.ledger import tokens_of
 from conversations.models import Message
 from conversations.streams import ReplyStream
-from conversations.summaries import fitted_request
+from conversations.summaries import fitted_request, shortened_request
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +74,23 @@ async def _produce(stream: ReplyStream, stop: asyncio.Event, route: list[dict[st
 
 
 async def _read(stream: ReplyStream, route: list[dict[str, Any]]) -> None:
+    """A model that finds the request too long is asked once more, with half of it."""
     try:
         request = await fitted_request(stream.claim)
+        try:
+            await _ask(stream, request, route)
+        except ProviderError as error:
+            if error.code != "context_too_long" or error.started:
+                raise
+            shorter = await shortened_request(stream.claim, request)
+            if shorter is None:
+                raise
+            await _ask(stream, shorter, route)
     except NotFound:
         raise Lost from None
+
+
+async def _ask(stream: ReplyStream, request: ModelRequest, route: list[dict[str, Any]]) -> None:
     stream.tokens_read = tokens_of(request)
     if stream.claim.model_id is None:
         raise ProviderError("not_found", "the model was deleted meanwhile")

@@ -4,14 +4,15 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models.functions import Now
+
 from chatcore.accounts.models import Integration
-from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest, Usage
 from chatcore.usage import spending, tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.spending import Asked
 from conversations.errors import TooManyReplies
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Message, UnstoredReply
 
 if TYPE_CHECKING:
     from conversations.claims import Claim
@@ -25,7 +26,7 @@ def reserve_replies(queued: Iterable[tuple[Message, Conversation]]) -> None:
     be made.
     """
     replies = [*queued]
-    _keep_concurrency({reply.integration for reply, _ in replies if reply.integration is not None})
+    keep_concurrency({reply.integration for reply, _ in replies if reply.integration is not None})
     spending.reserve(*(_asked(reply, conversation) for reply, conversation in replies))
 
 
@@ -42,14 +43,17 @@ def _asked(reply: Message, conversation: Conversation) -> Asked:
     )
 
 
-def _keep_concurrency(integrations: Iterable[Integration]) -> None:
-    """They are locked until the transaction ends: of two that ask at once, each counts the other's."""
+def keep_concurrency(integrations: Iterable[Integration]) -> None:
+    """They are locked until the transaction ends: of two that ask at once, each counts the other's. Raises
+    TooManyReplies.
+    """
     held = {each.pk: most for each in integrations if (most := each.constraints.get("concurrency"))}
     if not held:
         return
     for integration in Integration.objects.select_for_update(no_key=True).filter(pk__in=held).order_by("pk"):
         most, own = held[integration.pk], Message.objects.filter(integration=integration)
-        if sum(own.filter(status=status).count() for status in RUNNING) > most:
+        unstored = UnstoredReply.objects.filter(integration=integration, expires_at__gt=Now())
+        if sum(own.filter(status=status).count() for status in RUNNING) + unstored.count() > most:
             raise TooManyReplies(
                 f"This integration may have {most} replies under way at once. Ask again when one has ended."
             )
@@ -115,7 +119,7 @@ def forget_replies(replies: Sequence[Message]) -> None:
 
 def tokens_of(request: ModelRequest) -> int:
     """About how many tokens the request has."""
-    return tokens.estimate_turns(turn.text for turn in request.turns) + image_tokens(request.turns)
+    return tokens.of_turns(request.turns)
 
 
 def running_replies(messages: Iterable[uuid.UUID]) -> set[uuid.UUID]:

@@ -4,7 +4,7 @@ import uuid
 
 from chatcore.jobs import Retry, app
 from chatcore.offload import offload
-from conversations import attachments, runner
+from conversations import attachments, runner, unstored
 from conversations.enqueue import ANSWER, REMOVE_FILE, TITLE
 from conversations.titling import write_title
 
@@ -38,3 +38,9 @@ async def remove_file(file: str) -> None:
 async def sweep_attachments(timestamp: int) -> None:  # noqa: ARG001
     """Delete files that were uploaded and never sent."""
     await offload(attachments.sweep_waiting)
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="conversations.sweep_unstored", queue="background", retry=Retry())
+async def sweep_unstored(timestamp: int) -> None:  # noqa: ARG001
+    await offload(unstored.sweep_unstored)

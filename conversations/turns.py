@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 
 from chatcore.errors import NotFound
 from chatcore.llm.types import Image, Role, ToolCall, Turn
+from chatcore.usage import tokens
 from conversations.attachments import preview_of
 from conversations.models import Attachment, Message
 
 DOCUMENTS = "documents"
-DOCUMENTS_SHARE = 0.5  # of the window, for those of one message
+DOCUMENTS_SHARE = 0.5  # of the room, for those of one message
 MOST_IMAGES = 20
 MOST_IMAGE_BYTES = 12 * 1024 * 1024  # vendors take about 20 MB, written in base64
 
 
 @dataclass
 class Reader:
-    """Makes turns for a model whose window holds `room` characters. `left_out` names what it could not be given.
+    """Makes turns for a model that has `room` for so many tokens, as we estimate them. `left_out` names what it could
+    not be given.
 
     It reads files, and by `look` those of images: not on the event loop. Of images it takes the newest, so messages are
     given to it from the end.
@@ -50,7 +52,7 @@ class Reader:
         documents = [file for file in files if not file.is_image]
         share = int(self.room * DOCUMENTS_SHARE) // max(len(documents), 1)
         for file in documents:
-            shown = file.text[:share]
+            shown = tokens.beginning(file.text, share)
             if not shown or len(shown) < len(file.text) or file.is_cut:
                 self.left_out.add(DOCUMENTS)
             note = _note(file, shown)

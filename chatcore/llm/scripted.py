@@ -11,6 +11,7 @@
 - `wait`: goes on once a file of that path exists; works across processes
 - `hang`: never goes on
 - `usage`: `{input_tokens, output_tokens, …}`
+- `reads`: characters: a longer request is refused as `context_too_long`
 - `error`: `{code, detail, retry_after, …}` raises that ProviderError
 - `end`: ends the stream without Finished, as a lost connection does
 - `finish`: the reason; without it the script finishes with "stop"
@@ -68,6 +69,9 @@ class ScriptedProvider:
                 for number in range(value["times"]):
                     yield TextDelta(value["text"].replace("{n}", str(number)))
                     await asyncio.sleep(value.get("pause", 0))
+            elif name == "reads":
+                if sum(len(turn.text) for turn in request.turns) > value:
+                    raise ProviderError("context_too_long", f"more than {value} characters")
             elif name in EVENTS:
                 yield EVENTS[name](value, request)
             else:

@@ -34,7 +34,7 @@ def _able(
     return frozenset(
         model.pk
         for model in usable
-        if _may_use(asker, model.name) and spending.may_stand_in(workspace, user, integration, model)
+        if _may_use(asker, model.name) and spending.may_stand_in(workspace, user, integration, model.pk)
     )
 
 

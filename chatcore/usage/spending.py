@@ -51,8 +51,8 @@ class Asked:
         return min([EXPECTED_OUTPUT, *(each for each in bounds if isinstance(each, int) and each > 0)])
 
 
-def reserve(*replies: Asked) -> None:
-    """Set aside what these replies are expected to take from every budget that covers them.
+def reserve(*replies: Asked) -> bool:
+    """Set aside what these replies are expected to take from every budget that covers them; whether any does.
 
     Raises BudgetExceeded where one has not enough left, PriceUnknown where a strict one cannot tell; then nothing
     is set aside, and the caller's transaction must not commit. Call it once in a transaction, for all its replies.
@@ -69,7 +69,7 @@ def reserve(*replies: Asked) -> None:
             for budget, amount in _expected(asked, covering)
         ]
     if not wanted:
-        return
+        return False
     ensure(counter for counter, _, _ in wanted)
     sums: Amounts = defaultdict(Decimal)
     for counter, _, amount in wanted:
@@ -79,28 +79,35 @@ def reserve(*replies: Asked) -> None:
         Reservation(spending_id=held[counter], message=message, amount=amount)
         for counter, message, amount in wanted
     )
+    return True
 
 
 def is_spent(
     workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: uuid.UUID
 ) -> bool:
-    """Whether a budget that covers such a call has nothing left: for calls nobody waits for, which are left out."""
-    return _is_any_spent(list(Budget.objects.covering(workspace, user, integration, model)))
+    """Whether a budget that covers such a call has nothing left, or is strict and cannot tell what it takes: for calls
+    nobody waits for, which are left out.
+    """
+    covering = list(Budget.objects.covering(workspace, user, integration, model))
+    return _is_in_doubt(covering, model) or _is_any_spent(covering)
 
 
 def may_stand_in(
-    workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: Model
+    workspace: uuid.UUID, user: uuid.UUID | None, integration: uuid.UUID | None, model: uuid.UUID
 ) -> bool:
     """Whether the model may answer a reply that was asked of another: the budgets for it alone have something left, and
     no strict one is in doubt about its price. Those for every model were asked when the reply was.
     """
-    covering = list(Budget.objects.covering(workspace, user, integration, model.pk))
-    doubtful = {budget.currency for budget in covering if budget.unit == Budget.Unit.MONEY and budget.strict}
-    if doubtful:
-        price = price_of_model(model)
-        if price is None or doubtful != {price.currency}:
-            return False
-    return not _is_any_spent([budget for budget in covering if budget.model_id])
+    covering = list(Budget.objects.covering(workspace, user, integration, model))
+    return not _is_in_doubt(covering, model) and not _is_any_spent(
+        [budget for budget in covering if budget.model_id]
+    )
+
+
+def _is_in_doubt(covering: Sequence[Budget], model: uuid.UUID) -> bool:
+    """Whether a strict one cannot tell what a call of the model takes."""
+    strict = {budget.currency for budget in covering if budget.strict and budget.unit == Budget.Unit.MONEY}
+    return bool(strict) and strict != {_currency_of(model)}
 
 
 def _is_any_spent(covering: Sequence[Budget]) -> bool:
@@ -111,6 +118,13 @@ def _is_any_spent(covering: Sequence[Budget]) -> bool:
     ensure(counters)
     found = Spending.objects.filter(budget__in=covering, spent__gte=F("budget__limit"))
     return bool({*found.values_list("budget", "starts_on")} & {*counters})
+
+
+def _currency_of(model_id: uuid.UUID) -> str:
+    """Of the model's price; empty where that is unknown."""
+    model = Model.objects.filter(pk=model_id).first()
+    price = price_of_model(model) if model else None
+    return price.currency if price else ""
 
 
 def release(messages: Iterable[uuid.UUID]) -> None:

@@ -1,7 +1,8 @@
 """`/v1/`: the ASGI application that OpenAI's clients talk to. A completion that is being made holds no thread."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote
 
@@ -103,8 +104,9 @@ class _Call:
 
     async def _whole(self, source: Source, answer: Answer) -> None:
         try:
-            async for _ in source.events():
-                pass
+            async with aclosing(source.events()) as events:
+                async for _ in events:
+                    pass
         except Failed as failed:
             await self._document(*errors.failure(failed.error))
             return
@@ -117,8 +119,9 @@ class _Call:
             {"type": "http.response.start", "status": 200, "headers": [*self.headers, *EVENT_STREAM]}
         )
         try:
-            async for chunk in self._chunks(source, answer):
-                await self._write(chunk)
+            async with aclosing(self._chunks(source, answer)) as chunks:
+                async for chunk in chunks:
+                    await self._write(chunk)
         except Failed as failed:
             await self._write(event(errors.failure(failed.error)[1]))
         except ChatcoreError as problem:
@@ -129,21 +132,22 @@ class _Call:
             await self._write(DONE)
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def _chunks(self, source: Source, answer: Answer) -> AsyncIterator[bytes]:
+    async def _chunks(self, source: Source, answer: Answer) -> AsyncGenerator[bytes, None]:
         look, telling = now_and_then(self._principal), Telling()
         yield answer.delta(role="assistant", content="")
-        async for one in source.events():
-            await look()
-            if isinstance(one, TextDelta):
-                if fresh := telling.text(one.text):
-                    yield answer.delta(content=fresh)
-            elif isinstance(one, ReasoningDelta):
-                if fresh := telling.reasoning(one.text):
-                    yield answer.delta(reasoning_content=fresh)
-            elif isinstance(one, Restarted):
-                telling.restart()
-            elif one is None:
-                yield KEEP_ALIVE
+        async with aclosing(source.events()) as events:
+            async for one in events:
+                await look()
+                if isinstance(one, TextDelta):
+                    if fresh := telling.text(one.text):
+                        yield answer.delta(content=fresh)
+                elif isinstance(one, ReasoningDelta):
+                    if fresh := telling.reasoning(one.text):
+                        yield answer.delta(reasoning_content=fresh)
+                elif isinstance(one, Restarted):
+                    telling.restart()
+                elif one is None:
+                    yield KEEP_ALIVE
         telling.end()
         if source.tool_calls:
             yield answer.calls(source.tool_calls)

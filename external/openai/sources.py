@@ -1,7 +1,7 @@
 """What both kinds of completions share: where their words come from, as `ModelEvent`s, and how they have ended."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from chatcore.llm.types import ModelEvent
@@ -41,7 +41,7 @@ class Source(Protocol):
     @property
     def usage(self) -> dict[str, Any] | None: ...
 
-    def events(self) -> AsyncIterator[Told]:
-        """Raises Failed."""
+    def events(self) -> AsyncGenerator[Told, None]:
+        """Raises Failed. To be closed (`contextlib.aclosing`) by whoever leaves before its end."""
 
     def close(self) -> None: ...

@@ -1,7 +1,7 @@
 """A completion that is a reply in a conversation: made by a worker, followed here to its end."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from chatcore.ids import uuid7
@@ -44,7 +44,7 @@ class Stored:
     def close(self) -> None:
         self._watch.close()
 
-    async def events(self) -> AsyncIterator[Told]:
+    async def events(self) -> AsyncGenerator[Told, None]:
         async for frame in self._watch.frames():
             if frame is None:
                 yield None

@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
-from chatcore.llm import routing
-from chatcore.llm.contents import image_tokens
+from chatcore.llm import line, routing
 from chatcore.llm.models import Model
 from chatcore.llm.types import (
     Finished,
@@ -26,17 +25,18 @@ from chatcore.llm.types import (
     Usage,
 )
 from chatcore.offload import offload
-from chatcore.usage import spending, tokens
-from chatcore.usage.actions import Call, record
-from chatcore.usage.errors import BudgetExceeded
+from chatcore.usage import tokens
+from chatcore.usage.actions import Call
 from chatcore.usage.fallbacks import stand_ins
+from chatcore.usage.spending import Asked
 from conversations.actions import Spoken
 from conversations.actions.access import find_model
 from conversations.attachments import Examined
-from conversations.context import CHARACTERS_PER_TOKEN, TOKENS_ASSUMED
+from conversations.context import room_for_reading
 from conversations.models import Message
 from conversations.streams import GrowingCalls
 from conversations.turns import Reader
+from conversations.unstored import begin_unstored, end_unstored, kept_alive
 from external.openai.files import Sent, examine_files
 from external.openai.requests import ChatRequest
 from external.openai.sources import Failed, Told
@@ -44,11 +44,12 @@ from external.openai.sources import Failed, Told
 
 @dataclass
 class Unstored:
-    """One call, and what has come of it."""
+    """One call, and what has come of it. `is_reserved`: a budget holds something for it."""
 
     principal: Principal
     model: Model
     request: ModelRequest
+    is_reserved: bool = False
     reply_id: uuid.UUID = field(default_factory=uuid7)
     conversation_id: uuid.UUID | None = None
     text: str = ""
@@ -57,6 +58,7 @@ class Unstored:
     counts: Usage | None = None
     calls: GrowingCalls = field(default_factory=GrowingCalls)
     route: list[dict[str, Any]] = field(default_factory=list)
+    _is_begun: bool = field(default=False, init=False)
 
     @property
     def tool_calls(self) -> list[dict[str, str]]:
@@ -67,19 +69,23 @@ class Unstored:
         return dataclasses.asdict(self.counts) if self.counts else None
 
     def close(self) -> None:
-        """Nothing is held but the model's answer, which ends with its events."""
+        """What its events have begun ends with them."""
+        if not self._is_begun:
+            self._is_begun = True
+            line.shared().run_errand(offload(self._end, "stopped", "", 0.0))
 
-    async def events(self) -> AsyncIterator[Told]:
+    async def events(self) -> AsyncGenerator[Told, None]:
         """What the model says, as it says it. The ledger knows of it however it ends."""
         began, outcome, code = time.monotonic(), "stopped", ""
+        self._is_begun = True
         answer = routing.answer(
             self.model.pk,
             self.request,
             on_attempt=lambda attempt: self.route.append(dataclasses.asdict(attempt)),
-            stand_ins=stand_ins(*_asker(self.principal)),
+            stand_ins=stand_ins(**_asker(self.principal)),
         )
         try:
-            async with contextlib.aclosing(answer):
+            async with kept_alive(self.reply_id), contextlib.aclosing(answer):
                 async for event in answer:
                     self._take(event)
                     yield event
@@ -88,7 +94,7 @@ class Unstored:
             outcome, code = "failed", error.code
             raise Failed({"code": error.code, "detail": error.words, "retryable": error.retryable}) from None
         finally:
-            await offload(self._record, outcome, code, time.monotonic() - began)
+            await offload(self._end, outcome, code, time.monotonic() - began)
 
     def _take(self, event: ModelEvent) -> None:
         match event:
@@ -103,14 +109,14 @@ class Unstored:
             case _:
                 self.calls.take(event)
 
-    def _record(self, outcome: str, code: str, seconds: float) -> None:
-        turns = self.request.turns
-        read = tokens.estimate_turns(turn.text for turn in turns) + image_tokens(turns)
-        workspace, user, integration = _asker(self.principal)
-        call = Call(
-            workspace=workspace,
-            user=user,
-            integration=integration,
+    def _end(self, outcome: str, code: str, seconds: float) -> None:
+        call = self._call(outcome, code, seconds)
+        end_unstored(self.reply_id, *([call] if call.was_made else []), is_reserved=self.is_reserved)
+
+    def _call(self, outcome: str, code: str, seconds: float) -> Call:
+        read = tokens.of_turns(self.request.turns)
+        return Call(
+            **_asker(self.principal),
             purpose="reply",
             model=self.model.pk,
             model_name=self.model.name,
@@ -121,8 +127,6 @@ class Unstored:
             outcome=outcome,
             code=code,
         )
-        if call.was_made:
-            record(call)
 
 
 @dataclass(frozen=True)
@@ -136,37 +140,52 @@ class _Checked:
 
 
 async def open_unstored(principal: Principal, request: ChatRequest) -> Unstored:
-    """Raises what a stored one would. A budget is only looked at: what the call takes is charged when it has ended."""
+    """Raises what a stored one would. What is set aside for it is given back by its events' end, or by `close`."""
     checked = await offload(_check, principal, request)
     files = await examine_files(checked.dialogue, checked.sent)
-    return await offload(_prepared, principal, request, checked, files)
-
-
-def _asker(principal: Principal) -> tuple[uuid.UUID, uuid.UUID | None, uuid.UUID | None]:
-    """The ids of the workspace, the user and the integration."""
-    user, integration = principal.user, principal.integration
-    return principal.workspace.id, user.id if user else None, integration.id if integration else None
+    return await offload(_begun, principal, request, checked, files)
 
 
 def _check(principal: Principal, request: ChatRequest) -> _Checked:
     principal.require("messages:write")
     model = find_model(principal, request.model)
-    if spending.is_spent(*_asker(principal), model.pk):
-        raise BudgetExceeded
     dialogue, sent = request.dialogue()
     return _Checked(model, dialogue, sent, bool(sent) and Model.objects.one_sees(model.pk))
 
 
-def _prepared(
+def _begun(
     principal: Principal, request: ChatRequest, checked: _Checked, files: Mapping[int, list[Examined]]
 ) -> Unstored:
+    unstored = Unstored(principal, checked.model, _request(principal, request, checked, files))
+    asked = Asked(
+        message=unstored.reply_id,
+        **_asker(principal),
+        model=checked.model,
+        input_tokens=lambda: tokens.of_turns(unstored.request.turns),
+        params=request.params,
+    )
+    unstored.is_reserved = begin_unstored(asked, principal.integration)
+    return unstored
+
+
+def _asker(principal: Principal) -> dict[str, Any]:
+    return {
+        "workspace": principal.workspace.id,
+        "user": principal.user.id if principal.user else None,
+        "integration": principal.integration.id if principal.integration else None,
+    }
+
+
+def _request(
+    principal: Principal, request: ChatRequest, checked: _Checked, files: Mapping[int, list[Examined]]
+) -> ModelRequest:
     shown = {each.attachment.id: each for row in files.values() for each in row}
     messages = {
         place: Message(id=uuid7(), author=Message.Author.USER, text=checked.dialogue[place].text)
         for place in files
     }
     reader = Reader(
-        (checked.model.context_window or TOKENS_ASSUMED) * CHARACTERS_PER_TOKEN,
+        room_for_reading(checked.model.context_window, checked.model.max_output, request.params),
         {messages[place].id: [each.attachment for each in row] for place, row in files.items()},
         sees=checked.sees,
         look=lambda file: shown[file.id].shown,
@@ -175,14 +194,13 @@ def _prepared(
         (reader.turn(messages[place]) if place in messages else None) or _turn(spoken)
         for place, spoken in reversed(list(enumerate(checked.dialogue)))
     ]
-    asked = ModelRequest(
+    return ModelRequest(
         model="",
         turns=tuple(reversed(turns)),
         params=request.params,
         user=str(principal.user.id) if principal.user else "",
         left_out=tuple(sorted(reader.left_out)),
     )
-    return Unstored(principal, checked.model, asked)
 
 
 def _turn(spoken: Spoken) -> Turn:

@@ -134,6 +134,7 @@ async def test_nobody_is_answered_who_may_not_ask_any_more(
     assert (row.error["code"], row.error["retryable"]) == ("asker_gone", False)
 
 
+@transaction.atomic
 def asked_and_ended(end: Callable[[Principal], None]) -> Message:
     owner = make_principal()
     asker = make_key_principal(owner, EVERYTHING)

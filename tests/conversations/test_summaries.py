@@ -6,33 +6,51 @@ import pytest
 
 from chatcore.accounts.principals import Principal
 from chatcore.llm import instances
-from chatcore.llm.models import Model
+from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
 from chatcore.realtime.models import Event
+from chatcore.usage import tokens
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import Claim, claim_replies
-from conversations.context import CHARACTERS_PER_TOKEN, SUMMARISED
+from conversations.context import SUMMARISED, TRUSTED_SHARE, USUAL_ANSWER
+from conversations.ledger import tokens_of
 from conversations.models import Conversation, Message, Summary
+from conversations.runner import Runner
 from conversations.summaries import fitted_request
 from tests.api import send, session_client
-from tests.factories import make_conversation, make_model, make_principal
+from tests.factories import make_attachment, make_conversation, make_model, make_principal
+from tests.replying import ended
+from tests.upstreams.fixtures import upstream
+from tests.upstreams.server import Upstream
 
+__all__ = ["upstream"]
 pytestmark = pytest.mark.django_db(transaction=True)
-WINDOW = 4_000  # tokens
+WINDOW = 4_600  # tokens
+ROOM = int((WINDOW - USUAL_ANSWER) * TRUSTED_SHARE)
 SAID = ["x" * 2_500 + str(number) for number in range(6)]
+# As many characters make three times the tokens.
+CHINESE = [("我们下周三在上海开会，请把资料带来。" * 150)[:2_400] + str(number) for number in range(4)]
 
 
-def ask(said: list[str], summary: Any = "They said much.", window: int = WINDOW) -> tuple[Principal, Claim]:
+def ask(
+    said: list[str], summary: Any = "They said much.", window: int = WINDOW, **params: Any
+) -> tuple[Principal, Claim]:
     """A conversation in which this was said, and a question to a model with so small a window."""
-    owner = make_principal()
-    model = make_model(kind="scripted", options={"summary": summary})
-    Model.objects.filter(pk=model.pk).update(context_window=window)
-    conversation = make_conversation(owner, *said, model=model.name, system="Be brief.")
-    actions.post_message(owner, conversation.id, text="And now?")
+    owner, _ = post(said, window, {"summary": summary}, **params)
     (claim,) = claim_replies(1)
     return owner, claim
+
+
+def post(said: list[str], window: int, options: dict[str, Any], **params: Any) -> tuple[Principal, Message]:
+    owner = make_principal()
+    model = make_model(kind="scripted", options=options)
+    Model.objects.filter(pk=model.pk).update(context_window=window)
+    conversation = make_conversation(owner, *said, model=model.name, system="Be brief.", params=params)
+    reply = actions.post_message(owner, conversation.id, text="And now?").reply
+    assert reply
+    return owner, reply
 
 
 def ask_again(owner: Principal, claim: Claim, text: str) -> Claim:
@@ -63,7 +81,7 @@ async def test_the_oldest_are_summarised_once_and_the_newest_stay_whole() -> Non
     owner, claim = await offload(ask, SAID)
     request = texts(await fitted(claim))
     assert request == ["Be brief.", f"{SUMMARISED}They said much.", *SAID[4:], "And now?"]
-    assert sum(map(len, request)) <= WINDOW * CHARACTERS_PER_TOKEN
+    assert tokens.estimate_turns(request) <= ROOM
     summary = await offload(Summary.objects.select_related("message").get)
     assert summary.message.text == SAID[3]
     assert set(await offload(list, Usage.objects.values_list("purpose", flat=True))) == {"summary"}
@@ -106,6 +124,72 @@ async def test_another_branch_has_no_part_in_it() -> None:
         return claim_replies(1)[0]
 
     assert texts(await fitted(await offload(branch))) == ["Be brief.", "Something else"]
+
+
+async def test_chinese_is_measured_by_its_tokens_and_not_by_its_letters() -> None:
+    _, claim = await offload(ask, CHINESE)
+    request = await fitted(claim)
+    assert texts(request) == ["Be brief.", f"{SUMMARISED}They said much.", "And now?"]
+    assert tokens_of(request) <= ROOM
+    again = await offload(ask, CHINESE, window=4 * WINDOW)
+    assert texts(await fitted(again[1])) == ["Be brief.", *CHINESE, "And now?"]
+
+
+@pytest.mark.parametrize(("params", "limit"), [({"max_tokens": 2_000}, None), ({}, 9_000)])
+async def test_room_for_the_answer_is_kept_free(params: dict[str, Any], limit: int | None) -> None:
+    """What the asker wishes, or of what the model may write a quarter of its window."""
+    said = SAID[:4]
+    _, claim = await offload(ask, said, window=5_000, **params)
+    await offload(Model.objects.update, max_output=limit)
+    free = 2_000 if params else 1_250
+    request = await fitted(claim)
+    assert tokens_of(request) <= (5_000 - free) * TRUSTED_SHARE
+    assert (SAID[0] in texts(request)) == (not params)
+
+
+async def test_a_document_is_cut_by_its_tokens() -> None:
+    def attached() -> Claim:
+        owner, claim = ask([])
+        Message.objects.filter(id=claim.id).update(status="done", text="An answer.")
+        file = make_attachment(owner, content=("文" * 20_000).encode())
+        actions.post_message(owner, claim.conversation_id, text="Read it.", attachments=[file.id])
+        return claim_replies(1)[0]
+
+    request = await fitted(await offload(attached))
+    assert "文" * 1_000 in texts(request)[-1]
+    assert tokens_of(request) <= ROOM
+
+
+async def test_a_model_that_reads_less_than_is_known_of_it_is_given_less(runner: Runner) -> None:
+    script = [{"reads": 6_000}, {"text": "Now this."}]
+    _, reply = await offload(post, SAID, 100_000, {"script": script, "summary": "They said much."})
+    row = await ended(runner, reply)
+    assert (row.status, row.text) == ("done", "Now this.")
+    assert [attempt["outcome"] for attempt in row.route] == ["context_too_long", "answered"]
+    kept = await offload(Summary.objects.select_related("message").get)
+    assert kept.message.text == SAID[4]
+    answered = await offload(Usage.objects.get, purpose="reply")
+    assert (answered.outcome, answered.unknown_attempts) == ("done", 0), "a refusal takes nothing"
+
+
+async def test_a_model_that_reasons_has_room_for_it_beside_the_summary(upstream: Upstream) -> None:
+    upstream.plan("thinking", pieces=("They said much.",))
+    _, claim = await offload(ask, SAID)
+    await offload(Provider.objects.update, kind="openai", base_url=f"{upstream.url}/v1", options={})
+    await offload(Model.objects.update, supports_reasoning=True)
+    await offload(Deployment.objects.update, upstream_name="thinking")
+    assert f"{SUMMARISED}They said much." in texts(await fitted(claim))
+    asked = {(each.body["max_tokens"], each.body.get("reasoning_effort")) for each in upstream.requests}
+    assert asked == {(4_800, "low")}
+
+
+async def test_a_single_message_that_is_too_long_fails_as_such(runner: Runner) -> None:
+    _, reply = await offload(post, [], 100_000, {"script": [{"reads": 10}]})
+    row = await ended(runner, reply)
+    assert row.status == "failed"
+    assert row.error
+    assert row.error["code"] == "context_too_long"
+    assert len(row.route) == 1
 
 
 @pytest.mark.parametrize("summary", ["", " \n "])

@@ -116,8 +116,8 @@ def test_a_document_that_does_not_fit_is_cut_and_the_reply_will_say_so(owner: Pr
     Model.objects.filter(pk=make_model("small").pk).update(context_window=100)
     long = make_attachment(owner, "long.txt", b"0123456789" * 100)
     _, request = asked(owner, "Read", long, model="small")
-    assert f"[document {long.id}: long.txt, the first 150 of 1,000 characters]" in request.turns[0].text
-    assert "0123456789" * 16 not in request.turns[0].text
+    assert f"[document {long.id}: long.txt, the first 112 of 1,000 characters]" in request.turns[0].text
+    assert "0123456789" * 12 not in request.turns[0].text
     assert request.left_out == (DOCUMENTS,)
 
 

@@ -1,22 +1,22 @@
 """B4: 200 replies at once, each of 200 chunks 10 ms apart, through one web and one worker process, as OpenAI's clients
 ask for them at `/v1/` and by the API's own command, and the same asked of the model directly. All are read by the same
-client, so that its own work counts on every side.
+client, so that its own work counts on every side. Each crowd comes when the processes are at rest: the titles of the
+one before are written.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 
 import aiohttp
 
-from bench import asking, installation
-from bench.asking import Crowd, all_at_once
+from bench import asking, installation, trees
+from bench.asking import Ask, Crowd, all_at_once
 from bench.figure import Figure
 from tests.running import Chatcore
 from tests.servers import RedisServer
 
-STREAMS, WARMING, ROUNDS = 200, 40, 3
+STREAMS, WARMING, ROUNDS = 200, 40, 5
 MODEL = "stream-200x10"
 GOAL_RATIO, GOAL_FIRST = 1.25, 250.0
 
@@ -38,7 +38,7 @@ def run() -> list[Figure]:
         Chatcore(redis_url=redis.url) as chatcore,
     ):
         installation.add_models(chatcore, "openai", address, {MODEL: MODEL})
-        ways = asyncio.run(_measure(chatcore, address))
+        ways = asking.run(_measure(chatcore, address))
     return [
         *_figures("B4 200 streams at /v1/", ways.openai, ways.direct),
         *_figures("B4 200 streams of the command", ways.command, ways.direct),
@@ -72,16 +72,20 @@ async def _measure(chatcore: Chatcore, address: str) -> Ways:
     ):
         directly = partial(asking.completion, plain, address, MODEL)
         completing = partial(asking.completion, session, "", MODEL)
-        await _by_command(session, WARMING)
+        await all_at_once(await _commands(session, WARMING))
         await all_at_once([completing] * WARMING)
         for _ in range(ROUNDS):
-            ways.direct.append(await all_at_once([directly] * STREAMS))
-            ways.openai.append(await all_at_once([completing] * STREAMS))
-            ways.command.append(await _by_command(session, STREAMS))
+            for crowds, asks in (
+                (ways.direct, [directly] * STREAMS),
+                (ways.openai, [completing] * STREAMS),
+                (ways.command, await _commands(session, STREAMS)),
+            ):
+                await trees.at_rest([process.pid for process in chatcore.processes.values()])
+                crowds.append(await all_at_once(asks))
     return ways
 
 
-async def _by_command(session: aiohttp.ClientSession, count: int) -> Crowd:
+async def _commands(session: aiohttp.ClientSession, count: int) -> list[Ask]:
     """Conversations are begun beforehand; what is timed begins with the question."""
     begun = [await asking.conversation(session, MODEL) for _ in range(count)]
-    return await all_at_once([partial(asking.reply, session, each) for each in begun])
+    return [partial(asking.reply, session, each) for each in begun]

@@ -4,7 +4,6 @@ Where a machine has fewer cores than processes at work (two workers, web, model,
 nothing to run on, and the figure only informs.
 """
 
-import asyncio
 import os
 from functools import partial
 from statistics import median
@@ -31,7 +30,7 @@ def run() -> list[Figure]:
 def _seconds(workers: int, address: str) -> float:
     with RedisServer() as redis, Chatcore(redis_url=redis.url, workers=workers) as chatcore:
         installation.add_models(chatcore, "openai", address, {MODEL: MODEL})
-        return asyncio.run(_measure(chatcore))
+        return asking.run(_measure(chatcore))
 
 
 async def _measure(chatcore: Chatcore) -> float:

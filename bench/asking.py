@@ -11,16 +11,7 @@ from typing import Any, TypeVar
 import aiohttp
 import uvloop
 
-FIRST_WORDS = b'"content": " word'  # not the empty content with which a stream may begin
-STREAMED = {"Accept": "text/event-stream"}
-
-
-@dataclass(frozen=True)
-class Streamed:
-    """Seconds from asking, of one stream."""
-
-    first: float
-    total: float
+from bench.streams import Streamed
 
 
 @dataclass(frozen=True)
@@ -54,35 +45,6 @@ async def conversation(session: aiohttp.ClientSession, model: str) -> str:
     async with session.post("/api/v1/conversations/", json=wishes) as response:
         assert response.status == 201, await response.text()
         return str((await response.json())["id"])
-
-
-async def reply(session: aiohttp.ClientSession, conversation_id: str) -> Streamed:
-    """One question, and its reply as server-sent events."""
-    path = f"/api/v1/conversations/{conversation_id}/replies"
-    began = time.perf_counter()
-    async with session.post(path, json={"content": "Count."}, headers=STREAMED) as response:
-        return await _read(response, began, b"event: reply.delta", b"event: reply.completed")
-
-
-async def completion(session: aiohttp.ClientSession, address: str, model: str) -> Streamed:
-    """The same as OpenAI's clients ask for it: of the provider itself, or without an address of Chatcore."""
-    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Count."}]}
-    began = time.perf_counter()
-    async with session.post(f"{address}/v1/chat/completions", json=body) as response:
-        return await _read(response, began, FIRST_WORDS, b"[DONE]")
-
-
-async def _read(response: aiohttp.ClientResponse, began: float, first: bytes, last: bytes) -> Streamed:
-    assert response.status == 200, await response.text()
-    heard, has_ended, rest = 0.0, False, b""
-    async for piece in response.content.iter_any():
-        rest = rest[-len(last) :] + piece
-        if not heard and first in rest:
-            heard = time.perf_counter() - began
-        has_ended = has_ended or last in rest
-    assert heard, "nothing was said"
-    assert has_ended, "it did not come to its end"
-    return Streamed(heard, time.perf_counter() - began)
 
 
 @asynccontextmanager

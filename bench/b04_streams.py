@@ -13,6 +13,7 @@ import aiohttp
 from bench import asking, installation, trees
 from bench.asking import Ask, Crowd, all_at_once
 from bench.figure import Figure
+from bench.streams import Streams
 from tests.running import Chatcore
 from tests.servers import RedisServer
 
@@ -65,27 +66,25 @@ def _figures(name: str, through: list[Crowd], direct: list[Crowd]) -> list[Figur
 
 async def _measure(chatcore: Chatcore, address: str) -> Ways:
     ways = Ways()
-    connector = aiohttp.TCPConnector(limit=0)
-    async with (
-        asking.talking(chatcore.url, chatcore.key) as session,
-        aiohttp.ClientSession(connector=connector) as plain,
-    ):
-        directly = partial(asking.completion, plain, address, MODEL)
-        completing = partial(asking.completion, session, "", MODEL)
-        await all_at_once(await _commands(session, WARMING))
+    streams, plain = Streams(chatcore.url, chatcore.key), Streams(address)
+    directly, completing = partial(plain.completion, MODEL), partial(streams.completion, MODEL)
+    async with asking.talking(chatcore.url, chatcore.key) as session:
+        await all_at_once(await _commands(session, streams, WARMING))
         await all_at_once([completing] * WARMING)
         for _ in range(ROUNDS):
             for crowds, asks in (
                 (ways.direct, [directly] * STREAMS),
                 (ways.openai, [completing] * STREAMS),
-                (ways.command, await _commands(session, STREAMS)),
+                (ways.command, await _commands(session, streams, STREAMS)),
             ):
                 await trees.at_rest([process.pid for process in chatcore.processes.values()])
                 crowds.append(await all_at_once(asks))
+    plain.close()
+    streams.close()
     return ways
 
 
-async def _commands(session: aiohttp.ClientSession, count: int) -> list[Ask]:
+async def _commands(session: aiohttp.ClientSession, streams: Streams, count: int) -> list[Ask]:
     """Conversations are begun beforehand; what is timed begins with the question."""
     begun = [await asking.conversation(session, MODEL) for _ in range(count)]
-    return [partial(asking.reply, session, each) for each in begun]
+    return [partial(streams.reply, each) for each in begun]

@@ -11,6 +11,7 @@ from statistics import median
 from bench import asking, installation
 from bench.asking import all_at_once
 from bench.figure import Figure
+from bench.streams import Streams
 from tests.running import Chatcore
 from tests.servers import RedisServer
 
@@ -34,10 +35,11 @@ def _seconds(workers: int, address: str) -> float:
 
 
 async def _measure(chatcore: Chatcore) -> float:
-    taken = []
+    taken, streams = [], Streams(chatcore.url, chatcore.key)
     async with asking.talking(chatcore.url, chatcore.key) as session:
         for _ in range(1 + ROUNDS):
             begun = [await asking.conversation(session, MODEL) for _ in range(REPLIES)]
-            crowd = await all_at_once([partial(asking.reply, session, each) for each in begun])
+            crowd = await all_at_once([partial(streams.reply, each) for each in begun])
             taken.append(crowd.wall)
+    streams.close()
     return median(taken[1:])

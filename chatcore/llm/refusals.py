@@ -18,9 +18,10 @@ LIMITS = frozenset({LIMIT, NEWER_LIMIT})
 # Without these the answer would be another one than was asked for: that is for whoever asks to decide.
 CONDITIONS = frozenset({"response_format", "stop", "tool_choice", "tools"})
 MOST_LESSONS = 8  # of one request
+MOST_SAID = 8_192  # characters of a refusal that are looked at
 WORDS = frozenset({"user", "stop"})  # names only where they are quoted
 
-_QUOTE = r"\\*[\"'`]"
+_QUOTE = r"\\{0,4}[\"'`]"  # in JSON in JSON it is escaped
 _KIND = r"(?:param(?:eter)?|argument|field|property|key|name|option|input)(?:s|\(s\))?"
 # "With tools", "when …" and the like: the field is known, and does not go with another one.
 _FOR_GOOD = r"(?! (?:when|if|while|unless|together|in combination|and|with (?!this\b|the\b)))"
@@ -105,8 +106,8 @@ def _first(said: str, sent: Iterable[str], pattern: Callable[[str], re.Pattern[s
 
 def _plain(said: str) -> str:
     """Without the escapes of JSON in JSON, and without guesses what was meant."""
-    text = re.sub(r"\\+u00(?:22|27|60)", "'", said)
-    return re.sub(r"did you mean[^?]*\?", "", re.sub(r"\\+[nrt]", " ", text))
+    text = re.sub(r"\\{1,4}u00(?:22|27|60)", "'", said[:MOST_SAID])
+    return re.sub(r"did you mean[^?]{0,200}\?", "", re.sub(r"\\{1,4}[nrt]", " ", text))
 
 
 @cache

@@ -252,3 +252,12 @@ def test_a_length_that_leaves_no_room_for_the_prompt_is_left_out_this_once() -> 
 
 def test_other_failures_teach_nothing() -> None:
     assert refused("unknown field `seed`", "unavailable") == ("", set(), "")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "piece", ["\\", "did you mean ", "'", "loc': (", "unsupported parameter ", "\\u0027"]
+)
+def test_a_senseless_refusal_holds_nobody_up(piece: str) -> None:
+    """Sixty thousand characters of one kind took a minute; a worker that stands still for five seconds is lost."""
+    assert refused(piece * (64_000 // len(piece)))[1] == set()

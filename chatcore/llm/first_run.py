@@ -46,11 +46,14 @@ def register_environment_providers() -> list[str]:
 
 
 def _follow(found: Found) -> bool:
-    """Whether it is registered, with models. A key that came from the environment follows its variable."""
+    """Whether it is registered, with models. A key that came from the environment follows its variable, as long as the
+    provider is where the environment has it.
+    """
     row = Provider.objects.filter(workspace=None, name=found.name).first()
     if row is None or not row.deployments.exists():
         return False
-    if found.variable and row.options.get(FROM_ENVIRONMENT) == found.variable:
+    is_there = (row.kind, row.base_url) == (found.settings.kind, found.settings.base_url)
+    if is_there and found.variable and row.options.get(FROM_ENVIRONMENT) == found.variable:
         try:
             current = row.credential
         except Unreadable:

@@ -150,6 +150,14 @@ class TestRegister:
             register_environment_providers()
         assert Provider.objects.get(name="Anthropic").credential == "sk-new"
 
+    def test_no_key_follows_a_provider_to_another_address(self, environ: pytest.MonkeyPatch) -> None:
+        environ.setenv("ANTHROPIC_API_KEY", "sk-old")
+        register_environment_providers()
+        Provider.objects.filter(name="Anthropic").update(base_url="https://elsewhere.example", credential="x")
+        environ.setenv("ANTHROPIC_API_KEY", "sk-new")
+        register_environment_providers()
+        assert Provider.objects.get(name="Anthropic").credential == "x"
+
     def test_a_key_that_a_person_entered_stays(self, environ: pytest.MonkeyPatch) -> None:
         environ.setenv("ANTHROPIC_API_KEY", "sk-environment")
         register_environment_providers()

@@ -1,5 +1,7 @@
 """Groups by which requests reach the workers."""
 
-STOP_GROUP = "control.stop"
-QUEUE_GROUP = "control.queue"
+from chatcore.realtime.hub import CONTROL
+
+STOP_GROUP = f"{CONTROL}stop"
+QUEUE_GROUP = f"{CONTROL}queue"
 QUEUED = "replies.queued"

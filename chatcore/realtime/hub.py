@@ -25,6 +25,7 @@ PUBLISH_TIMEOUT = 2.0
 REJOIN_SECONDS = 1.0
 REMEMBERED = 20_000
 LOCAL = "local."  # groups of this process only: what is made from frames here
+CONTROL = "control."  # groups of processes that need not follow anything else
 
 Addressed = tuple[Sequence[str], dict[str, Any]]  # groups, and what their watchers are sent
 
@@ -156,7 +157,7 @@ class Hub:
         while self._outbox:
             batch, self._outbox = self._outbox, []
             try:
-                await asyncio.wait_for(self._send(batch), PUBLISH_TIMEOUT)
+                await self._send(batch)
             except Exception as error:
                 log.warning(
                     "Redis took no frames (%s): %d signals are lost, events follow by the log",
@@ -165,14 +166,16 @@ class Hub:
                 )
 
     async def _send(self, batch: Sequence[Addressed]) -> None:
+        """Raises TimeoutError where Redis does not answer."""
         merged: dict[str, list[str]] = defaultdict(list)
         for groups, body in batch:
             frame = encode(body)
             for group in groups:
                 merged[group].append(frame)
-        await self._layer().send_many(
-            {group: {"type": "frames", "group": group, "frames": frames} for group, frames in merged.items()}
-        )
+        messages = {
+            group: {"type": "frames", "group": group, "frames": frames} for group, frames in merged.items()
+        }
+        await asyncio.wait_for(self._layer().send_many(messages), PUBLISH_TIMEOUT)
 
     def _publish_without_loop(self, addressed: Sequence[Addressed]) -> None:
         try:

@@ -6,6 +6,8 @@ from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from chatcore.realtime.hub import CONTROL
+
 MANY = 8  # groups whose messages go to every process as one, which leaves out what is not its own
 
 
@@ -14,13 +16,15 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
         """`group_send` of each group's message, in the order of their groups.
 
         A message of its own costs its receiver 50 us, one of many that come as one a few: what is for many groups goes
-        to every process that listens to any.
+        to every process that listens to any but those of control, which have theirs.
         """
         for shard, names in self._by_shard(messages).items():
             shard._ensure_redis()
             sent = {name: self.serialize(messages[group]) for name, group in names.items()}
-            if len(sent) >= MANY:
-                sent = {self._everybody: self.serialize(sent)}
+            followed = {name: sent[name] for name, group in names.items() if not group.startswith(CONTROL)}
+            if len(followed) >= MANY:
+                own = {name: message for name, message in sent.items() if name not in followed}
+                sent = {self._everybody: self.serialize(followed)} | own
             async with shard._redis.pipeline(transaction=False) as pipe:
                 for name, message in sent.items():
                     pipe.publish(name, message)
@@ -34,7 +38,8 @@ class PubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
             for name in names:
                 layer.groups.setdefault(name, set()).add(channel)
             async with shard._lock:
-                fresh = {*names, self._everybody} - shard._subscribed_to
+                follows = any(not group.startswith(CONTROL) for group in names.values())
+                fresh = {*names, *([self._everybody] if follows else ())} - shard._subscribed_to
                 if fresh:
                     shard._ensure_redis()
                     shard._ensure_receiver()

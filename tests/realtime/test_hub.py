@@ -118,6 +118,24 @@ async def test_what_is_for_many_groups_is_one_message_of_which_each_process_take
     assert commands(server, "publish") - before == 1
 
 
+async def test_who_only_listens_to_control_is_sent_nothing_else(pair: tuple[Hub, Hub, RedisServer]) -> None:
+    worker, web, server = pair
+    ears, page, rooms = Ears(), Ears(), [f"room {number}" for number in range(40)]
+    await heard_from(web, worker, ears, "control.queue")
+    web.publish_many([([room], {"type": "told", "data": {}}) for room in rooms])
+    web.publish(["control.queue"], {"type": "rung", "data": {}})
+    assert (await ears.next())["type"] == "rung"
+    assert listeners(server, "asgi__everybody") == 0
+
+    await heard_from(worker, web, page, rooms[0])
+    assert listeners(server, "asgi__everybody") == 1
+
+
+def listeners(server: RedisServer, channel: str) -> int:
+    with redis.Redis.from_url(server.url) as client:
+        return int(client.pubsub_numsub(channel)[0][1])
+
+
 def commands(server: RedisServer, name: str) -> int:
     with redis.Redis.from_url(server.url) as client:
         return int(client.info("commandstats").get(f"cmdstat_{name}", {}).get("calls", 0))

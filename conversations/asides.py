@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatcore.llm import routing
+from chatcore.llm import routing, tokens
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, ProviderError, TextDelta, Usage
-from chatcore.usage import tokens
 from chatcore.usage.actions import Call, record
 from chatcore.usage.fallbacks import stand_ins
 from conversations.ledger import asker_of, tokens_of

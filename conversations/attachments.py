@@ -19,7 +19,7 @@ from chatcore.accounts.principals import Principal
 from chatcore.errors import FieldProblem, NotFound
 from chatcore.ids import uuid7
 from chatcore.llm.contents import TOKENS_PER_IMAGE
-from chatcore.usage.tokens import BYTES_PER_TOKEN
+from chatcore.llm.tokens import BYTES_PER_TOKEN
 from conversations import documents, pictures
 from conversations.errors import AlreadySent, FileRefused, FileTooLarge, TooManyWaiting
 from conversations.file_types import clean_name, type_of

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chatcore.errors import ChatcoreError
+from chatcore.llm import tokens
 from chatcore.llm.continuing import continuing
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, Turn
 from chatcore.offload import offload
 from chatcore.together import Together, or_alone
-from chatcore.usage import tokens
 from conversations import outside
 from conversations.branches import Branch, read_branches
 from conversations.claims import Claim

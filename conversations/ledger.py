@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.db.models.functions import Now
 
 from chatcore.accounts.models import Integration
+from chatcore.llm import tokens
 from chatcore.llm.types import ModelRequest, Usage
-from chatcore.usage import spending, tokens
+from chatcore.usage import spending
 from chatcore.usage.actions import Call, record
 from chatcore.usage.spending import Asked
 from conversations.errors import TooManyReplies

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from django.db import transaction
 
 from chatcore.accounts.principals import SYSTEM
+from chatcore.llm import tokens
 from chatcore.llm.contents import text_alone
 from chatcore.llm.models import Model
 from chatcore.llm.types import ModelRequest, ProviderError, Turn
 from chatcore.offload import offload
 from chatcore.realtime.log import announce
-from chatcore.usage import tokens
 from chatcore.usage.spending import is_spent
 from conversations import events
 from conversations.actions.access import audience_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatcore.errors import NotFound
+from chatcore.llm import tokens
 from chatcore.llm.types import Image, Role, ToolCall, Turn
-from chatcore.usage import tokens
 from conversations.attachments import preview_of
 from conversations.models import Attachment, Message
 

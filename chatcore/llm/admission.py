@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from chatcore.llm import breakers, line, places
+from chatcore.llm import breakers, line, places, tokens
 from chatcore.llm.candidates import Candidate
-from chatcore.llm.contents import image_tokens
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
 
-CHARACTERS_PER_TOKEN = 4
 USUAL_ANSWER = 500  # tokens, where the request sets no limit
 
 
@@ -70,12 +68,6 @@ def _give_back(taking: "asyncio.Future[Admission | str]") -> None:
 
 
 def estimated_tokens(request: ModelRequest) -> int:
-    """What the request may cost, before it is made: four characters a token, and the length of an answer."""
+    """What the request may take of `tpm`, before it is made: what is read, and the length of an answer."""
     limit = request.params.get("max_tokens")
-    return input_tokens(request) + (limit if isinstance(limit, int) else USUAL_ANSWER)
-
-
-def input_tokens(request: ModelRequest) -> int:
-    """About what the model will read."""
-    text = sum(len(turn.text) for turn in request.turns)
-    return text // CHARACTERS_PER_TOKEN + image_tokens(request.turns)
+    return tokens.of_turns(request.turns) + (limit if isinstance(limit, int) else USUAL_ANSWER)

@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, TypeAlias
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from chatcore.llm import breakers, candidates, instances, latencies, line
-from chatcore.llm.admission import Admission, admitted, estimated_tokens, input_tokens
+from chatcore.llm import breakers, candidates, instances, latencies, line, tokens
+from chatcore.llm.admission import Admission, admitted, estimated_tokens
 from chatcore.llm.attempts import ANSWERED, STOPPED, Attempt, attempt_at
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
@@ -99,7 +99,7 @@ class Route:
         self._stand_ins = stand_ins
         self._able: Collection[uuid.UUID] | None = None
         self._tokens = estimated_tokens(request)
-        self._input_tokens = input_tokens(request)
+        self._input_tokens = tokens.of_turns(request.turns)
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
         self._seconds_left = configured_timeouts().total

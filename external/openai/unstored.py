@@ -1,5 +1,6 @@
 """A completion of which nothing is kept (`store: false`) but its line in the ledger."""
 
+import asyncio
 import contextlib
 import dataclasses
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 from chatcore.accounts.principals import Principal
 from chatcore.ids import uuid7
-from chatcore.llm import line, routing
+from chatcore.llm import line, routing, tokens
 from chatcore.llm.models import Model
 from chatcore.llm.types import (
     Finished,
@@ -25,7 +26,6 @@ from chatcore.llm.types import (
     Usage,
 )
 from chatcore.offload import offload
-from chatcore.usage import tokens
 from chatcore.usage.actions import Call
 from chatcore.usage.fallbacks import stand_ins
 from chatcore.usage.spending import Asked
@@ -143,7 +143,17 @@ async def open_unstored(principal: Principal, request: ChatRequest) -> Unstored:
     """Raises what a stored one would. What is set aside for it is given back by its events' end, or by `close`."""
     checked = await offload(_check, principal, request)
     files = await examine_files(checked.dialogue, checked.sent)
-    return await offload(_begun, principal, request, checked, files)
+    beginning = asyncio.ensure_future(offload(_begun, principal, request, checked, files))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:  # the client has gone: what is set aside meanwhile is given back
+        beginning.add_done_callback(_give_back)
+        raise
+
+
+def _give_back(beginning: "asyncio.Future[Unstored]") -> None:
+    if not beginning.cancelled() and not beginning.exception():
+        beginning.result().close()
 
 
 def _check(principal: Principal, request: ChatRequest) -> _Checked:

@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from chatcore.accounts.principals import Principal
-from chatcore.llm import instances
+from chatcore.llm import instances, tokens
 from chatcore.llm.models import Deployment, Model, Provider
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
 from chatcore.realtime.models import Event
-from chatcore.usage import tokens
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.claims import Claim, claim_replies

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from chatcore.llm import tokens
 from chatcore.llm.models import Deployment
 from chatcore.llm.prices import Price, price_of, read_prices
 from chatcore.llm.types import Usage as Counts
-from chatcore.usage import tokens
 from chatcore.usage.prices import price_of_model
 from chatcore.usage.surroundings import Centre, look_around
 from tests.llm.factories import make_deployment, make_model, make_principal, make_provider

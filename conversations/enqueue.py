@@ -31,9 +31,12 @@ def _tell_workers() -> None:
     hub.publish([QUEUE_GROUP], {"type": QUEUED, "data": {}})
 
 
-def enqueue_titles(conversation_ids: Iterable[uuid.UUID]) -> None:
-    """For those of the conversations that have a draft title."""
-    drafts = rows.execute(_DRAFTS, {"conversations": list(conversation_ids)})
+def enqueue_titles(reply_ids: Iterable[uuid.UUID]) -> None:
+    """For the conversations with a draft title whose first answer is one of these replies, which are done.
+
+    A title that could not be written is not asked for again after each later reply.
+    """
+    drafts = rows.execute(_DRAFTS, {"replies": list(reply_ids)})
     if drafts:
         jobs.defer_many(TITLE, [{"conversation_id": str(conversation_id)} for (conversation_id,) in drafts])
 
@@ -48,8 +51,16 @@ def wake_followers(reply_ids: Iterable[uuid.UUID]) -> None:
     enqueue_answers(follower for (follower,) in rows.execute(_FOLLOWERS, {"replies": list(reply_ids)}))
 
 
+# The first answer is the one that the title will be written from: see titling.py.
 _DRAFTS = """
-select id from conversations_conversation where id = any(%(conversations)s::uuid[]) and title_source = 'draft'
+select draft.id from conversations_message reply
+join conversations_conversation draft on draft.id = reply.conversation_id and draft.title_source = 'draft'
+cross join lateral (
+    select id from conversations_message answer
+    where conversation_id = draft.id and status = 'done' and author = 'assistant' and model_id is not null
+    order by id limit 1
+) answer
+where reply.id = any(%(replies)s::uuid[]) and answer.id = reply.id
 """
 
 _FOLLOWERS = """

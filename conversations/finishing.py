@@ -87,7 +87,7 @@ def finish_replies(endings: Sequence[Ending]) -> list[bool]:
         wake_followers([ending.claim.id for ending in ours])
     done = [ending.claim for ending in ours if ending.is_done]
     if done:
-        enqueue_titles([claim.conversation_id for claim in done])
+        enqueue_titles([claim.id for claim in done])
     record_replies(ours)
     if done:
         tell_completed([claim.id for claim in done])

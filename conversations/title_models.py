@@ -1,19 +1,17 @@
 """Which models may write a title: the one that is named for it, or the cheapest beside the one that answered."""
 
+import functools
 import json
 import logging
 import uuid
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from chatcore.accounts.constraints import allows_model
-from chatcore.accounts.models import Membership
+from chatcore.accounts import principals
 from chatcore.accounts.principals import Principal
-from chatcore.accounts.roles import MEMBER_GRANTS
 from chatcore.llm.models import Deployment, Fallback, Model
 from chatcore.llm.prices import Price
 from chatcore.llm.types import Usage as Counts
@@ -29,38 +27,31 @@ READ, WRITTEN, REASONED = 1_000, 30, 300  # about how many tokens a title takes
 def title_models(replies: Sequence[Message]) -> dict[uuid.UUID, list[Model]]:
     """For each reply, by its id, the models to ask in turn; the last is the one that answered.
 
-    The replies come with all that they name.
+    None at all where whoever asked may ask no more. The replies come with their models and what they
+    answer.
     """
-    roles = _roles(replies)
+    asker = functools.cache(principals.asker)
     chosen: dict[Hashable, Model | None] = {}
-    found = {}
+    found: dict[uuid.UUID, list[Model]] = {}
     for reply in replies:
         assert reply.model is not None
-        principal = _asker(reply, roles)
+        principal = asker(reply.workspace_id, reply.user_id, reply.integration_id)
+        if principal is None or _was_a_removed_integration_s(reply):
+            found[reply.id] = []
+            continue
         limits = principal.integration.constraints if principal.integration else {}
         key = principal.workspace.pk, principal.role, principal.grants, json.dumps(limits), reply.model.pk
         if key not in chosen:
-            chosen[key] = _named(principal) or _cheapest(principal, limits, reply.model)
+            chosen[key] = _named(principal) or _cheapest(principal, reply.model)
         first = chosen[key]
         found[reply.id] = [first, reply.model] if first and first != reply.model else [reply.model]
     return found
 
 
-def _roles(replies: Sequence[Message]) -> dict[tuple[uuid.UUID, uuid.UUID], str]:
-    users = {reply.user_id for reply in replies if reply.user_id}
-    workspaces = {reply.workspace_id for reply in replies}
-    members = Membership.objects.filter(user__in=users, workspace__in=workspaces)
-    return {
-        (workspace, user): role for workspace, user, role in members.values_list("workspace", "user", "role")
-    }
-
-
-def _asker(reply: Message, roles: Mapping[tuple[uuid.UUID, uuid.UUID], str]) -> Principal:
-    """Whoever asked for the reply, with the rights of today."""
-    role = roles.get((reply.workspace_id, reply.user_id), "") if reply.user_id else ""
-    integration = reply.integration
-    grants = frozenset(integration.grants) if integration else MEMBER_GRANTS.get(role, frozenset())
-    return Principal(reply.user, reply.workspace, integration, grants, role)
+def _was_a_removed_integration_s(reply: Message) -> bool:
+    """Then its row names only the user for whom the integration acted, who did not ask."""
+    asked = reply.parent
+    return asked is not None and asked.author == Message.Author.INTEGRATION and asked.integration_id is None
 
 
 def _named(principal: Principal) -> Model | None:
@@ -74,7 +65,7 @@ def _named(principal: Principal) -> Model | None:
     return model
 
 
-def _cheapest(principal: Principal, limits: Mapping[str, Any], own: Model) -> Model | None:
+def _cheapest(principal: Principal, own: Model) -> Model | None:
     """Of those the asker may use, and which reach only providers that may have read the conversation anyway. None:
     the price of no such model is known.
 
@@ -85,7 +76,7 @@ def _cheapest(principal: Principal, limits: Mapping[str, Any], own: Model) -> Mo
     prices = {
         model: price
         for model, price in priced(Model.objects.filter(Q(pk=own.pk) | Q(pk__in=beside.values("pk"))))
-        if price and (model == own or allows_model(limits, model.name))
+        if price and (model == own or principal.may_use_model(model.name))
     }
     known = prices.get(own)
     currency = known.currency if known else CURRENCY
@@ -100,7 +91,7 @@ def _cheapest(principal: Principal, limits: Mapping[str, Any], own: Model) -> Mo
 def _reached(model: uuid.UUID | OuterRef) -> QuerySet[Deployment]:
     """Where a request to the model may go: it may fall back on others."""
     within = OuterRef(model) if isinstance(model, OuterRef) else model  # one query further in
-    fallbacks = Fallback.objects.filter(model=within).values("to")
+    fallbacks = Fallback.objects.within_borders().filter(model=within).values("to")
     return Deployment.objects.usable().filter(Q(model=model) | Q(model__in=fallbacks))
 
 

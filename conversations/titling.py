@@ -72,7 +72,7 @@ async def write_title(conversation_id: uuid.UUID) -> None:
 
 @plans_kept()
 def _first_exchanges(conversations: Sequence[uuid.UUID]) -> list[Exchange | None]:
-    """The first answer with its question, while the title is still the draft one and there are means to write it."""
+    """The first answer with its question, while the title is a draft and its asker may ask, and has means to."""
     answers = Message.objects.filter(
         conversation=OuterRef("pk"),
         status=Message.Status.DONE,
@@ -130,7 +130,7 @@ def _set_titles(titles: Mapping[uuid.UUID, str]) -> None:
     announce(*announced)
 
 
-_NAMED = ("parent", "model", "user", "integration", "workspace")
+_NAMED = ("parent", "model")
 
 _reading: Together[uuid.UUID, Exchange | None] = Together(offload)
 _saving: Together[tuple[uuid.UUID, Sequence[Aside]], None] = Together(offload)

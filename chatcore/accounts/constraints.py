@@ -98,16 +98,12 @@ def check(
 
     A `thread` of "" stands for a new conversation that belongs to no thread.
     """
-    if model is not None and not allows_model(limits, model):
+    if model is not None and not _matches(model, limits.get("models")):
         raise _violated("/model", f"This integration may not ask the model {model!r}.")
     if conversation is not None or thread is not None:
         _check_place(limits, integration, conversation, thread)
     if metadata is not None and limits.get("metadata_schema"):
         _check_metadata(limits["metadata_schema"], metadata)
-
-
-def allows_model(limits: Mapping[str, Any], name: str) -> bool:
-    return _matches(name, limits.get("models"))
 
 
 def _check_place(

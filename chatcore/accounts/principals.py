@@ -102,6 +102,14 @@ class Principal:
                 metadata=metadata,
             )
 
+    def may_use_model(self, name: str) -> bool:
+        """Whether both its grants and the limits of its integration allow the model of this name."""
+        try:
+            self.check_constraints(model=name)
+        except constraints.ConstraintViolated:
+            return False
+        return self.may("models:use", name)
+
     @property
     def person(self) -> User | None:
         """The user who acts in person; None where an integration does, even if it acts for one."""

@@ -4,8 +4,6 @@ import uuid
 from collections.abc import Collection
 
 from chatcore.accounts import principals
-from chatcore.accounts.constraints import ConstraintViolated
-from chatcore.accounts.principals import Principal
 from chatcore.llm.models import Model
 from chatcore.llm.routing import StandIns
 from chatcore.offload import offload
@@ -34,13 +32,5 @@ def _able(
     return frozenset(
         model.pk
         for model in usable
-        if _may_use(asker, model.name) and spending.may_stand_in(workspace, user, integration, model.pk)
+        if asker.may_use_model(model.name) and spending.may_stand_in(workspace, user, integration, model.pk)
     )
-
-
-def _may_use(asker: Principal, name: str) -> bool:
-    try:
-        asker.check_constraints(model=name)
-    except ConstraintViolated:
-        return False
-    return asker.may("models:use", name)

@@ -37,6 +37,22 @@ def test_a_key_may_what_its_grants_and_its_user_both_allow(role, grants):
     assert tuple(grant for grant in WANTED if principal.may(grant)) == MAY[role, grants]
 
 
+@pytest.mark.parametrize(
+    ("grants", "models", "used"),
+    [
+        (("*:*",), None, ["gpt-5", "gpt-6"]),
+        (("models:use:gpt-5",), None, ["gpt-5"]),
+        (("*:*",), ["*-6"], ["gpt-6"]),
+        (("models:use:gpt-5",), ["*-6"], []),
+        (("models:read",), None, []),
+    ],
+)
+def test_a_key_uses_models_that_its_grants_and_its_limits_both_allow(grants, models, used):
+    principal = make_principal("", *grants)
+    principal.integration.constraints = {} if models is None else {"models": models}
+    assert [name for name in ("gpt-5", "gpt-6") if principal.may_use_model(name)] == used
+
+
 @pytest.mark.parametrize("role", ["owner", "admin", "member", "guest"])
 @pytest.mark.parametrize("credential", ["session", "token"])
 @pytest.mark.django_db

@@ -2,11 +2,13 @@
 
 import asyncio
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from chatcore.accounts.grants import EVERYTHING
 from chatcore.accounts.models import Integration, Membership, User
@@ -100,6 +102,50 @@ def test_who_waits_for_one_reply_holds_none_behind_it(write: Callable[[Sequence[
             wait_until_somebody_waits()
             replies.get(id=second.id)
         writing.result(20)
+
+
+def titles_wanted() -> Counter[str]:
+    """How many titles have been asked for, by the conversation."""
+    jobs = ProcrastinateJob.objects.filter(task_name="conversations.title")
+    return Counter(arguments["conversation_id"] for arguments in jobs.values_list("args", flat=True))
+
+
+def end_all(*outcomes: Outcome) -> None:
+    """All replies that wait, at once."""
+    claims = claim_replies(10)
+    outcomes = outcomes or (Outcome.DONE,) * len(claims)
+    endings = [Ending(ReplyStream(claim), each, []) for claim, each in zip(claims, outcomes, strict=True)]
+    assert all(finish_replies(endings))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_title_is_asked_for_once_however_many_replies_follow_its_failure() -> None:
+    owner, model = make_principal(), make_model()
+    first, second = (actions.start_conversation(owner, model=model.name) for _ in range(2))
+    for _ in range(3):
+        for each in (first, second):
+            actions.post_message(owner, each.id, text="And then?")
+        end_all()
+        assert titles_wanted() == {str(first.id): 1, str(second.id): 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_title_is_asked_for_after_the_first_reply_that_is_an_answer() -> None:
+    owner, model = make_principal(), make_model()
+    conversation = actions.start_conversation(owner, model=model.name)
+    for outcome, wanted in ((Outcome.STOPPED, 0), (Outcome.DONE, 1), (Outcome.DONE, 1)):
+        actions.post_message(owner, conversation.id, text="And then?")
+        end_all(outcome)
+        assert titles_wanted()[str(conversation.id)] == wanted
+
+
+@pytest.mark.django_db(transaction=True)
+def test_answers_that_are_compared_and_end_at_once_ask_for_one_title() -> None:
+    owner, names = make_principal(), [make_model().name for _ in range(2)]
+    conversation = actions.start_conversation(owner, model=names[0])
+    actions.post_message(owner, conversation.id, text="Who is better?", models=names)
+    end_all()
+    assert titles_wanted() == {str(conversation.id): 1}
 
 
 def suspend(principal: Principal) -> None:

@@ -17,6 +17,7 @@ from chatcore.realtime.feeds import feed_of
 from chatcore.realtime.log import positions_after, read_page
 from chatcore.realtime.models import Event
 from conversations import claims, running
+from conversations.enqueue import enqueue_titles
 from conversations.models import Conversation, Message
 from tests.api import CONVERSATIONS, key_client
 from tests.factories import make_conversation, make_model, make_principal, make_reply
@@ -153,6 +154,7 @@ READS: dict[str, tuple[Callable[[SimpleNamespace], Any], str]] = {
     "the tail of the log": (lambda f: positions_after(f.cursor, 500), "event_order"),
     "a claim of queued replies": (lambda f: claims.claim_replies(5), "message_queued"),
     "running replies": (lambda f: running.read_running([f.conversation.id]), "message_streaming"),
+    "titles to be written": (lambda f: enqueue_titles([f.leaf.parent_id]), "message_in_conversation"),
     "stalled replies": (lambda f: claims.sweep_stalled(), "message_streaming"),
 }
 BIG = ("conversations_message", "conversations_member", "realtime_event")

@@ -1,13 +1,16 @@
 """Which model writes a title, what it is asked for, and who pays for it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from chatcore.accounts.models import Membership
+from chatcore.accounts.models import Integration, Membership, User
 from chatcore.accounts.principals import Principal
 from chatcore.llm import instances, line
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
@@ -15,6 +18,7 @@ from chatcore.offload import offload
 from chatcore.usage.models import Usage
 from conversations import actions
 from conversations.models import Conversation, Message
+from conversations.title_models import title_models
 from conversations.titling import write_title
 from tests.factories import make_key_principal, make_principal
 from tests.upstreams.fixtures import upstream
@@ -121,6 +125,22 @@ async def falling_back_on_another_provider() -> None:
     await Fallback.objects.acreate(model=cheap, to=other)
 
 
+def suspend(owner: Principal) -> None:
+    User.objects.filter(memberships__workspace=owner.workspace).update(is_active=False)
+
+
+def send_away(owner: Principal) -> None:
+    Membership.objects.filter(workspace=owner.workspace).delete()
+
+
+def switch_off(owner: Principal) -> None:
+    Integration.objects.filter(workspace=owner.workspace).update(enabled=False)
+
+
+def remove(owner: Principal) -> None:
+    Integration.objects.filter(workspace=owner.workspace).delete()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -136,6 +156,68 @@ async def falling_back_on_another_provider() -> None:
 async def test_it_is_not_written_by_one_that_is(provider: Provider, change: Any) -> None:
     await change()
     assert await titled() == "By the middling one"
+
+
+def link_to_another_workspace_s(name: str) -> None:
+    """As a fallback of this model, which it could be until it was given away. It is where no other model is."""
+    there = make_principal().workspace
+    given_away = Model.objects.create(name="given away", label="Given away", workspace=there)
+    other = Provider.objects.create(kind="demo", name="Elsewhere")
+    Deployment.objects.create(model=given_away, provider=other, upstream_name="given away")
+    Fallback.objects.create(model=Model.objects.get(name=name), to=given_away)
+
+
+async def test_a_leftover_link_to_another_workspace_s_model_keeps_none_from_writing_it(
+    provider: Provider,
+) -> None:
+    await offload(link_to_another_workspace_s, "cheap")
+    assert await titled() == "By the cheap one"
+
+
+async def test_a_leftover_link_to_another_workspace_s_model_sends_no_text_to_its_providers(
+    provider: Provider,
+) -> None:
+    await offload(link_to_another_workspace_s, "dear")
+    other = await Provider.objects.aget(name="Elsewhere")
+    cheap = await Model.objects.aget(name="cheap")
+    await Deployment.objects.acreate(model=cheap, provider=other, upstream_name="cheap", priority=9)
+    assert await titled() == "By the middling one"
+
+
+@pytest.mark.parametrize("end", [suspend, send_away, switch_off, remove])
+async def test_none_is_written_in_the_name_of_somebody_who_is_gone(
+    end: Callable[[Principal], None], provider: Provider, upstream: Upstream
+) -> None:
+    def asked() -> tuple[Conversation, Conversation]:
+        gone, still = make_principal(), make_principal()
+        conversations = answered(make_key_principal(gone, "*:*"), "dear"), answered(still, "dear")
+        end(gone)
+        return conversations
+
+    left, other = await offload(asked)
+    await asyncio.gather(write_title(left.id), write_title(other.id))
+
+    rows = [await offload(Conversation.objects.get, id=each.id) for each in (left, other)]
+    assert [row.title for row in rows] == ["What is it?", "By the cheap one"]
+    assert len(upstream.requests) == await offload(Usage.objects.count) == 1
+
+
+async def test_titles_of_one_asker_that_are_written_at_once_look_the_asker_up_once(
+    provider: Provider,
+) -> None:
+    def asked(count: int) -> int:
+        owner = make_principal()
+        ids = [answered(owner, "dear").id for _ in range(count)]
+        replies = Message.objects.filter(conversation__in=ids, model__isnull=False).select_related(
+            "model", "parent"
+        )
+        found = list(replies)
+        with CaptureQueriesContext(connection) as captured:
+            models = title_models(found)
+        assert {tuple(model.name for model in each) for each in models.values()} == {("cheap", "dear")}
+        return len(captured)
+
+    assert await offload(asked, 1) == await offload(asked, 9)
 
 
 @pytest.mark.parametrize("limit", [{"constraints": {"models": ["dear", "mid*"]}}, {"grants": True}])

@@ -17,7 +17,7 @@ from chatcore.llm.listing import words_of
 from chatcore.llm.models import Deployment, Fallback, Model, Provider
 from chatcore.llm.moving import KEY_AGAIN, leaves_its_key
 from chatcore.llm.refresh import Refreshed, refresh
-from chatcore.llm.sharing import require_no_prices, require_offered, require_same_readers
+from chatcore.llm.sharing import require_offered, require_same_prices, require_same_readers
 from chatcore.problems import invalid, pointer_to
 from chatcore.texts import checked_object, checked_text, refused
 
@@ -133,7 +133,7 @@ def add_deployment(principal: Principal, model: uuid.UUID, provider: uuid.UUID, 
         raise refused("/provider", "must be the id of a provider you see", "unknown")
     deployment = Deployment(model=of, provider=at)
     _write(deployment, fields)
-    require_no_prices(deployment)
+    require_same_prices(deployment, None)
     require_offered(principal, deployment)
     return deployment
 
@@ -141,9 +141,9 @@ def add_deployment(principal: Principal, model: uuid.UUID, provider: uuid.UUID, 
 @transaction.atomic
 def change_deployment(principal: Principal, deployment_id: uuid.UUID, **fields: Any) -> Deployment:
     deployment = _own(find_deployment(principal, deployment_id))
+    prices = deployment.prices
     _write(deployment, fields)
-    if fields.get("prices") is not None:
-        require_no_prices(deployment)
+    require_same_prices(deployment, prices)
     if "upstream_name" in fields or fields.get("enabled"):
         require_offered(principal, deployment)
     return deployment

@@ -37,11 +37,12 @@ def require_offered(principal: Principal, deployment: Deployment) -> None:
         )
 
 
-def require_no_prices(deployment: Deployment) -> None:
-    """Raises Invalid for a price that a workspace would name for the use of somebody else's key."""
-    if deployment.provider.workspace_id is None and deployment.prices is not None:
+def require_same_prices(deployment: Deployment, before: Any) -> None:
+    """Raises Invalid for a price that a workspace would name, or take away, for the use of somebody else's key."""
+    if deployment.provider.workspace_id is None and deployment.prices != before:
+        left = "null" if before is None else "left as staff entered it"
         raise refused(
-            "/prices", "must be null: at a shared provider the shared model's price counts", "shared"
+            "/prices", f"must be {left}: at a shared provider the shared model's price counts", "shared"
         )
 
 

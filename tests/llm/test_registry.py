@@ -264,6 +264,21 @@ def test_what_staff_switched_off_at_a_shared_provider_is_not_to_be_had_by_anothe
     assert problem_of(answer, 422)["errors"][0]["pointer"] == "/upstream_name"
 
 
+def test_a_price_that_staff_entered_at_a_shared_provider_stays(http: Client) -> None:
+    shared = make_model("shared")
+    wishes = {
+        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
+        "provider": str(Deployment.objects.get(model=shared).provider_id),
+        "upstream_name": "shared",
+    }
+    address = f"/api/v1/deployments/{ask(http, 'POST', 'deployments/', wishes, 201)['id']}/"
+    Deployment.objects.filter(model=wishes["model"]).update(prices={"input": 1, "output": 2})
+    for prices in (None, {"input": 0, "output": 0}):
+        answer = send(http, "PATCH", address, {"prices": prices})
+        assert problem_of(answer, 422)["errors"][0]["pointer"] == "/prices"
+    assert send(http, "PATCH", address, {"enabled": False}).status_code == 200
+
+
 def test_what_a_shared_model_is_not_for_everybody_ones_own_in_its_place_is_not_either(http: Client) -> None:
     shared = make_model("shared")
     Model.objects.filter(pk=shared.pk).update(visible_to=["owner", "admin"])

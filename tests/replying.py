@@ -12,6 +12,7 @@ from chatcore.llm import line
 from chatcore.offload import offload
 from chatcore.realtime.hub import hub
 from conversations import actions
+from conversations.control import QUEUE_GROUP
 from conversations.follow import ReplyWatch
 from conversations.models import Message
 from conversations.runner import Runner
@@ -28,9 +29,11 @@ def scripted_provider(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest_asyncio.fixture
 async def runner() -> AsyncIterator[Runner]:
+    """It takes replies when it is told to, by `wake`; it hears of none before `hub.join(runner, QUEUE_GROUP)`."""
     await hub.start()
     runner = Runner()
     await runner.start()
+    hub.leave(runner, QUEUE_GROUP)
     yield runner
     await runner.stop(grace=0)
     await line.close()

@@ -91,7 +91,6 @@ async def test_what_was_said_survives_a_failure(
 async def test_the_model_reads_its_own_words_and_what_to_do(runner: Runner) -> None:
     owner, reply = await offload(asked, HALF)
     await ended(runner, reply)
-    await runner.stop(grace=0)
     await offload(actions.continue_reply, owner, reply.id)
     (claim,) = await offload(claim_replies, 1)
 
@@ -107,7 +106,6 @@ async def test_the_model_reads_its_own_words_and_what_to_do(runner: Runner) -> N
 async def test_another_deployment_begins_with_the_same_words(runner: Runner) -> None:
     owner, reply = await offload(asked, HALF)
     await ended(runner, reply)
-    await runner.stop(grace=0)
     await offload(actions.continue_reply, owner, reply.id)
     (claim,) = await offload(claim_replies, 1)
     stream = ReplyStream(claim)

@@ -14,9 +14,11 @@ from chatcore import jobs
 from chatcore.llm.types import TextDelta
 from chatcore.offload import offload
 from chatcore.processes.job_loop import JobLoop
+from chatcore.realtime.hub import hub
 from chatcore.realtime.models import Event
 from conversations import actions
 from conversations.claims import Claim, Progress, claim_replies, save_progress, sweep_stalled
+from conversations.control import QUEUE_GROUP
 from conversations.enqueue import ANSWER, REPLIES_A_JOB, enqueue_answers
 from conversations.finishing import Outcome, finish_reply
 from conversations.follow import ReplyWatch
@@ -138,6 +140,7 @@ async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, 
     await offload(jobs.defer, hold)
     await asyncio.wait_for(held.wait(), 60)
     await until_a_worker_listens()
+    await hub.join(runner, QUEUE_GROUP)
 
     _, reply = await asked([{"text": "At once."}])
 
@@ -147,6 +150,7 @@ async def test_replies_begin_while_other_jobs_hold_all_places(two_places: None, 
 
 
 async def test_queued_replies_begin_before_a_job_is_handed_out(runner: Runner) -> None:
+    await hub.join(runner, QUEUE_GROUP)
     _, reply = await asked([{"text": "At once."}])
     await until(partial(offload, Message.objects.filter(id=reply.id, status="done").exists))
     assert await offload(ProcrastinateJob.objects.filter(task_name=ANSWER, status="todo").count) == 1
@@ -157,7 +161,8 @@ async def test_a_job_looks_for_no_more_where_its_reply_runs_already(
 ) -> None:
     looks: list[int] = []
     _, reply = await asked([{"hang": True}])
-    await until(lambda: reply.id in runner.runs)
+    await runner.wake()
+    assert reply.id in runner.runs
     monkeypatch.setattr("conversations.runner.claim_replies", lambda room: looks.append(room) or [])
 
     await answer(reply_id=str(reply.id))

@@ -243,6 +243,15 @@ def test_a_model_of_ones_own_asks_a_shared_provider_for_what_a_shared_model_is_t
     assert ask(http, "PATCH", f"deployments/{made['id']}/", {"priority": 3})["upstream_name"] == "shared"
 
 
+def own_at(http: Client, shared: Model) -> dict[str, Any]:
+    """A deployment of a new model of one's own, for what the shared one asks where it asks it."""
+    return {
+        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
+        "provider": str(Deployment.objects.get(model=shared).provider_id),
+        "upstream_name": "shared",
+    }
+
+
 def refused_pointer(http: Client, wishes: dict[str, Any]) -> Any:
     problem = problem_of(send(http, "POST", "/api/v1/deployments/", wishes), 422)
     return problem["errors"][0]["pointer"]
@@ -250,11 +259,7 @@ def refused_pointer(http: Client, wishes: dict[str, Any]) -> Any:
 
 def test_what_staff_switched_off_at_a_shared_provider_is_not_to_be_had_by_another_name(http: Client) -> None:
     shared = make_model("shared")
-    wishes = {
-        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
-        "provider": str(Deployment.objects.get(model=shared).provider_id),
-        "upstream_name": "shared",
-    }
+    wishes = own_at(http, shared)
     made = ask(http, "POST", "deployments/", wishes, 201)
     Model.objects.filter(pk=shared.pk).update(enabled=False)
     another = ask(http, "POST", "models/", {"name": "another"}, 201)["id"]
@@ -266,11 +271,7 @@ def test_what_staff_switched_off_at_a_shared_provider_is_not_to_be_had_by_anothe
 
 def test_a_price_that_staff_entered_at_a_shared_provider_stays(http: Client) -> None:
     shared = make_model("shared")
-    wishes = {
-        "model": ask(http, "POST", "models/", {"name": "own"}, 201)["id"],
-        "provider": str(Deployment.objects.get(model=shared).provider_id),
-        "upstream_name": "shared",
-    }
+    wishes = own_at(http, shared)
     address = f"/api/v1/deployments/{ask(http, 'POST', 'deployments/', wishes, 201)['id']}/"
     Deployment.objects.filter(model=wishes["model"]).update(prices={"input": 1, "output": 2})
     for prices in (None, {"input": 0, "output": 0}):
@@ -282,12 +283,8 @@ def test_a_price_that_staff_entered_at_a_shared_provider_stays(http: Client) -> 
 def test_what_a_shared_model_is_not_for_everybody_ones_own_in_its_place_is_not_either(http: Client) -> None:
     shared = make_model("shared")
     Model.objects.filter(pk=shared.pk).update(visible_to=["owner", "admin"])
-    model = ask(http, "POST", "models/", {"name": "own"}, 201)["id"]
-    wishes = {
-        "model": model,
-        "provider": str(Deployment.objects.get(model=shared).provider_id),
-        "upstream_name": "shared",
-    }
+    wishes = own_at(http, shared)
+    model = wishes["model"]
     assert refused_pointer(http, wishes) == "/upstream_name"
     ask(http, "PATCH", f"models/{model}/", {"visible_to": ["owner"]})
     ask(http, "POST", "deployments/", wishes, 201)

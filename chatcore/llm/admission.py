@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from chatcore.llm import breakers, line, places, tokens
+from chatcore.llm import breakers, line, places
 from chatcore.llm.candidates import Candidate
 from chatcore.llm.types import ModelRequest
 from chatcore.offload import offload
@@ -67,7 +67,7 @@ def _give_back(taking: "asyncio.Future[Admission | str]") -> None:
             line.shared().give_back_probe(entered.candidate.deployment_id, entered.probe)
 
 
-def estimated_tokens(request: ModelRequest) -> int:
-    """What the request may take of `tpm`, before it is made: what is read, and the length of an answer."""
+def answer_tokens(request: ModelRequest) -> int:
+    """What its answer may take of `tpm`, before it is made."""
     limit = request.params.get("max_tokens")
-    return tokens.of_turns(request.turns) + (limit if isinstance(limit, int) else USUAL_ANSWER)
+    return limit if isinstance(limit, int) else USUAL_ANSWER

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chatcore.llm import breakers, candidates, instances, latencies, line, tokens
-from chatcore.llm.admission import Admission, admitted, estimated_tokens
+from chatcore.llm.admission import Admission, admitted, answer_tokens
 from chatcore.llm.attempts import ANSWERED, STOPPED, Attempt, attempt_at
 from chatcore.llm.breakers import ASKERS_OWN
 from chatcore.llm.candidates import Candidate
@@ -98,8 +98,8 @@ class Route:
         self._on_restart = on_restart
         self._stand_ins = stand_ins
         self._able: Collection[uuid.UUID] | None = None
-        self._tokens = estimated_tokens(request)
         self._input_tokens = tokens.of_turns(request.turns)
+        self._tokens = self._input_tokens + answer_tokens(request)
         self._tried: set[uuid.UUID] = set()
         self._told: set[uuid.UUID] = set()
         self._seconds_left = configured_timeouts().total
